@@ -1,0 +1,97 @@
+# supaglue: build, install, lint, unit tests. Everything else is under scripts/.
+EXTENSION = supaglue
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" supaglue.control)
+
+# One install script is kept by hand; its versioned name is made here. Upgrades are kept as they are.
+VERSIONED_SCRIPT = sql/supaglue--$(EXTVERSION).sql
+DATA_built = $(VERSIONED_SCRIPT)
+DATA = $(wildcard sql/supaglue--*--*.sql)
+
+CONNECTORS = $(sort $(wildcard connectors/*.json))
+GENERATED = src/builtin_connectors.cpp
+SOURCES = $(sort $(wildcard src/*.cpp src/provider/*.cpp) $(GENERATED))
+MODULE_big = supaglue
+OBJS = $(SOURCES:.cpp=.o)
+SHLIB_EXPORTS = src/exports.txt
+
+# pg_regress inputs in the order in which they run: the first creates the extension, the others use it.
+REGRESS =
+# Isolation specs, under test/isolation/specs.
+ISOLATION =
+
+PG_CONFIG ?= /usr/lib/postgresql/15/bin/pg_config
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) \
+              -isystem $(shell $(PG_CONFIG) --includedir) -DNDEBUG -MMD -MP
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-missing-field-initializers \
+              -fvisibility=hidden $(if $(WERROR),-Werror)
+LIBRARIES = -lcurl -lsimdjson -lcrypto -lpq -lzstd
+SHLIB_LINK = $(LIBRARIES) -lstdc++ -Wl,-Bsymbolic
+
+EXTRA_CLEAN = build $(VERSIONED_SCRIPT) $(GENERATED) src/exports.list $(OBJS:.o=.d)
+
+# The bitcode step ignores our flags, and there is nothing here to inline.
+override with_llvm := no
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+ifneq ($(shell command -v ccache),)
+CXX := ccache g++
+endif
+
+# Debian's PGXS tracks no header dependencies and no flags.
+-include $(OBJS:.o=.d)
+$(OBJS): build/flags
+build/flags: force
+	@mkdir -p build
+	@echo '$(CXX) $(WERROR) $(COPT)' | cmp -s - $@ || echo '$(CXX) $(WERROR) $(COPT)' > $@
+
+$(VERSIONED_SCRIPT): sql/supaglue.sql
+	cp $< $@
+
+$(GENERATED): $(CONNECTORS) scripts/embed-connectors connectors
+	scripts/embed-connectors $(CONNECTORS) > $@.new
+	mv $@.new $@
+
+# Unit tests: the objects that ship, of the files that say that they are pure. That they link
+# without Postgres is itself a test. Tests of the simulator link its objects instead.
+UNIT_CXXFLAGS = $(CXXFLAGS) -Isrc -Itest/simulator -DNDEBUG -MMD -MP -O1
+SIMULATOR_TESTS = $(sort $(wildcard test/unit/soql_test.cpp test/unit/simulator_*_test.cpp))
+UNIT_TESTS = $(filter-out $(SIMULATOR_TESTS),$(sort $(wildcard test/unit/*_test.cpp)))
+PURE_OBJS = $(patsubst %.cpp,%.o,$(shell awk 'FNR == 1 && /^\/\/ pure:/ {print FILENAME}' \
+              $(wildcard src/*.cpp src/provider/*.cpp) /dev/null) $(GENERATED))
+UNIT_PROGRAMS = $(if $(UNIT_TESTS),build/unit/unit_test) \
+                $(if $(SIMULATOR_TESTS),build/unit/simulator_test)
+
+build/unit/%.o: test/unit/%.cpp build/flags
+	@mkdir -p $(@D)
+	$(CXX) $(UNIT_CXXFLAGS) -c -o $@ $<
+-include $(wildcard build/unit/*.d)
+
+build/unit/unit_test: $(UNIT_TESTS:test/%.cpp=build/%.o) $(PURE_OBJS)
+	g++ -o $@ $(sort $^) $(LIBRARIES) -lgtest -lgtest_main -lpthread
+
+build/unit/simulator_test: $(SIMULATOR_TESTS:test/%.cpp=build/%.o) simulator
+	g++ -o $@ $(filter build/unit/%,$^) \
+	  $(filter-out %/main.o,$(wildcard build/simulator/*.o)) \
+	  -lgtest -lgtest_main -lpthread -lssl -lcrypto -lz
+
+.PHONY: force unit-programs unit simulator lint format
+force:
+unit-programs: $(UNIT_PROGRAMS)
+unit: unit-programs
+	@status=0; for program in $(UNIT_PROGRAMS); do $$program || status=1; done; exit $$status
+
+simulator:
+	+$(MAKE) -C test/simulator BUILD=$(CURDIR)/build/simulator CXX='$(CXX)' simulator
+
+lint: all
+	@REGRESS='$(REGRESS)' ISOLATION='$(ISOLATION)' \
+	  UNIT='$(UNIT_TESTS) $(SIMULATOR_TESTS)' scripts/lint
+
+format:
+	clang-format -i $(filter-out $(GENERATED),$(wildcard src/*.[ch]pp src/provider/*.[ch]pp \
+	  test/unit/*.[ch]pp test/simulator/*.[ch]pp))
+
+# For scripts, that want to know a variable: make print-REGRESS
+print-%:
+	@echo '$($*)'

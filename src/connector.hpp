@@ -1,0 +1,72 @@
+// pure: a connector: the description of a provider's API that the engine runs, compiled once
+// from a JSON document (connectors/*.json). It holds what is plain about an API as data and names
+// the strategy in C++ (source.hpp) for what is odd. It makes no requests and keeps no state.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "error.hpp"
+#include "json.hpp"
+#include "pure.hpp"
+
+namespace supaglue {
+
+/// A rule that sorts a provider's failing answer: the first that matches decides.
+struct ErrorRule {
+  enum class Action { kFail, kRetry, kRefresh };
+  long status = 0;                  // 0: any
+  std::vector<std::string> codes;   // the provider's own error codes; empty: any
+  std::string message_contains;     // empty: any
+  Action action = Action::kFail;
+  ErrorClass error_class = ErrorClass::kProvider;
+};
+
+struct OAuth {
+  std::string authorize_path;  // joined to the login url
+  std::string token_path;
+  std::string revoke_path;
+  std::string scope_separator = " ";
+  std::string capture_base_url;    // JSON pointer into the token answer: "/instance_url"
+  std::string capture_account_id;  // JSON pointer into the token answer
+  std::string account_id_pattern;  // regular expression; its first group is the account id
+};
+
+struct Connector {
+  std::string name;      // "salesforce"
+  std::string category;  // "crm"
+  std::vector<std::string> auth_types;
+  std::string login_url;     // default; the provider or the connection may override it
+  std::string base_url;      // default; empty when it comes with the token
+  OAuth oauth;
+  std::string strategy;      // names the source: "salesforce"
+  int64_t lookback_ms = 0;   // the watermark stays this far behind the provider's clock
+  int quota_reserve_percent = 20;
+  std::vector<ErrorRule> errors;
+  std::string error_code_pointer;     // JSON pointers into a failing answer's body
+  std::string error_message_pointer;
+  Json settings;  // the strategy's own part of the document (API version, page size, type map, ...)
+
+  /// The exact object name for what a user wrote: `object_type` is "standard" or "custom".
+  std::string exact_object(std::string_view object_type, std::string_view object) const;
+
+  /// Compiles a document. Throws kBadDocument naming the JSON path.
+  static std::shared_ptr<const Connector> parse(std::string_view document);
+  /// A built-in connector by name; null when there is none.
+  static std::shared_ptr<const Connector> builtin(std::string_view name);
+  /// The names of the built-in ones, sorted.
+  static std::vector<std::string> builtin_names();
+};
+
+/// The documents under connectors/, embedded at build time.
+struct BuiltinConnector {
+  const char *name;
+  const char *document;
+};
+extern const BuiltinConnector builtin_connectors[];
+extern const int builtin_connector_count;
+
+}  // namespace supaglue

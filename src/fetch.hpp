@@ -1,0 +1,74 @@
+// pure: a fetch is one reading under way: a source, the session's decisions and the transfer
+// in the pool, moved on step by step by whoever waits (the fetcher's event loop, a foreign scan,
+// materialize()). It never waits itself and never refreshes a token: it says that it needs one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "connector.hpp"
+#include "http.hpp"
+#include "session.hpp"
+#include "source.hpp"
+
+#include "pure.hpp"
+
+namespace supaglue {
+
+class Fetch {
+ public:
+  enum class State {
+    kBusy,       // waits for the pool, or until wake_at_ms()
+    kNeedsToken,  // call give_access() with a generation greater than access().generation
+    kPage,       // take_page() has one; nothing is under way until it is taken
+    kDone,       // the source has reached its end
+    kFailed,     // error() says why
+  };
+  struct Counters {
+    int64_t requests = 0;
+    int64_t bytes_received = 0;
+    int64_t records = 0;
+  };
+
+  Fetch(Pool &pool, std::shared_ptr<const Connector> connector, std::unique_ptr<Source> source);
+  ~Fetch();  // cancels what is under way
+  Fetch(const Fetch &) = delete;
+  Fetch &operator=(const Fetch &) = delete;
+
+  /// Moves on as far as it goes without waiting. `jitter` is in [0, 1).
+  State advance(int64_t now_ms, double jitter);
+  State state() const { return state_; }
+  /// When advance() is to be called although the pool is silent; 0: never.
+  int64_t wake_at_ms() const { return wake_at_ms_; }
+  void give_access(Access access);
+  const Access &access() const { return access_; }
+  /// The page that kPage announced; the source's cursor is the one after it.
+  Page take_page();
+  const Error &error() const { return error_; }
+  const Source &source() const { return *source_; }
+  const Counters &counters() const { return counters_; }
+  /// The provider's time at the first answer, less the round trip; 0 before it.
+  int64_t first_request_at_ms() const { return first_request_at_ms_; }
+
+ private:
+  void send(int64_t now_ms);
+  void receive(Response response, int64_t now_ms, double jitter);
+  void fail(Error error);
+
+  Pool &pool_;
+  std::shared_ptr<const Connector> connector_;
+  std::unique_ptr<Source> source_;
+  Access access_;
+  State state_ = State::kBusy;
+  Pool::Transfer transfer_ = 0;
+  Attempts attempts_{0, false};
+  int64_t wake_at_ms_ = 0;
+  int64_t sent_at_ms_ = 0;
+  int64_t first_request_at_ms_ = 0;
+  Page page_;
+  Error error_{ErrorClass::kInternal, ""};
+  Counters counters_;
+};
+
+}  // namespace supaglue

@@ -1,0 +1,22 @@
+// pg: the merge of one run into its destination table: page after page only what is new or changed is written, newest
+// version wins; after a complete full run the absent are marked as deleted. It does not know where the destination is, nor where pages come from.
+#pragma once
+
+#include "destination.hpp"
+#include "pg.hpp"
+#include "run.hpp"
+#include "sync.hpp"
+
+namespace supaglue {
+
+struct Merge;
+
+/// Opens a run's merge in the destination's current transaction; chooses run->emitted_at. Returns null when the
+/// table lost the rows that the last run left and the run is not full: it must be read in full.
+Merge *begin_merge(Destination *destination, const Sync *sync, Run *run);
+/// Merges a page and adds to the run's counts.
+void merge_page(Merge *merge, const Page *page);
+/// Ends it after the last page of a complete run: absence, rows_stored, and a remote destination's _supaglue_syncs.
+void finish_merge(Merge *merge);
+
+}  // namespace supaglue

@@ -1,0 +1,49 @@
+// pure: a page of records in the one form that they have from here on, whichever way they
+// came: id, the stamp of the last change, a deletion flag, and the normalized record as JSON text.
+// Also its packed form, in which a page lies in the spool. It knows no provider.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pure.hpp"
+
+namespace supaglue {
+
+struct Record {
+  std::string_view id;
+  std::string_view modified;  // "YYYY-MM-DDTHH:MM:SS.mmmZ"; empty when the provider gives none
+  std::string_view raw;       // a JSON object
+  bool deleted = false;
+};
+
+/// A record that could not be used, and why.
+struct Reject {
+  std::string reason;
+  std::string record;  // as received, at most a few kB
+};
+
+/// The views of `records` point into `storage`; so a page is moved, never copied. Whoever fills
+/// `storage` reserves at least 64 bytes, so that it never lies in the string object itself.
+class Page {
+ public:
+  Page() = default;
+  Page(Page &&) = default;
+  Page &operator=(Page &&) = default;
+  Page(const Page &) = delete;
+  Page &operator=(const Page &) = delete;
+
+  std::vector<Record> records;
+  std::vector<Reject> rejects;
+  int64_t replaced_characters = 0;  // NUL and lone surrogates, replaced by U+FFFD
+  std::string storage;
+
+  /// The page as bytes, compressed (zstd level 1). `rejects` are kept, too.
+  std::string pack() const;
+  /// Throws kInternal when the bytes are not a whole page.
+  static Page unpack(std::string_view packed);
+};
+
+}  // namespace supaglue

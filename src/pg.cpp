@@ -1,0 +1,81 @@
+// door: how errors cross between C++ and Postgres.
+#include "pg.hpp"
+
+#include <cstring>
+
+namespace supaglue {
+
+namespace {
+
+void copy(char *to, size_t size, const char *from) noexcept {
+  const size_t length = strnlen(from, size - 1);
+  memcpy(to, from, length);
+  to[length] = '\0';
+  // A text that was cut in the middle of a character would not be valid UTF-8.
+  size_t end = length;
+  while (length == size - 1 && end > 0 && (static_cast<unsigned char>(to[end - 1]) & 0xC0) == 0x80) --end;
+  if (length == size - 1 && end > 0 && static_cast<unsigned char>(to[end - 1]) >= 0xC0) to[end - 1] = '\0';
+}
+
+}  // namespace
+
+void Raised::capture() noexcept {
+  postgres = nullptr;
+  detail[0] = hint[0] = '\0';
+  copy(sqlstate, sizeof sqlstate, "XX000");
+  try {
+    throw;
+  } catch (const PgError &error) {
+    postgres = error.data;
+  } catch (const Error &error) {
+    copy(sqlstate, sizeof sqlstate, error.sqlstate.c_str());
+    copy(message, sizeof message, error.message.c_str());
+    copy(detail, sizeof detail, error.detail.c_str());
+    copy(hint, sizeof hint, error.hint.c_str());
+  } catch (const std::bad_alloc &) {
+    copy(sqlstate, sizeof sqlstate, "53200");
+    copy(message, sizeof message, "out of memory");
+  } catch (const std::exception &error) {
+    copy(message, sizeof message, error.what());
+  } catch (...) {
+    copy(message, sizeof message, "unknown error");
+  }
+}
+
+void Raised::raise() {
+  if (postgres != nullptr) ReThrowError(postgres);
+  ereport(ERROR, (errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
+                                        sqlstate[4])),
+                  errmsg_internal("%s", message), detail[0] ? errdetail_internal("%s", detail) : 0,
+                  hint[0] ? errhint("%s", hint) : 0));
+  pg_unreachable();
+}
+
+void pg_call_erased(void (*fn)(void *), void *arg) {
+  MemoryContext context = CurrentMemoryContext;
+  ErrorData *volatile error = nullptr;
+  PG_TRY();
+  { fn(arg); }
+  PG_CATCH();
+  {
+    MemoryContextSwitchTo(context);
+    error = CopyErrorData();
+    FlushErrorState();
+  }
+  PG_END_TRY();
+  if (error != nullptr) throw PgError{error};
+}
+
+const char *sqlstate_text(int sqlerrcode) { return unpack_sql_state(sqlerrcode); }
+
+const char *error_class_of(int sqlerrcode) {
+  const char *sqlstate = unpack_sql_state(sqlerrcode);
+  for (const ErrorClass error_class :
+       {ErrorClass::kPermission, ErrorClass::kAuthentication, ErrorClass::kObjectGone,
+        ErrorClass::kFieldGone, ErrorClass::kQuota, ErrorClass::kTransient, ErrorClass::kProvider,
+        ErrorClass::kData})
+    if (strcmp(sqlstate_of(error_class), sqlstate) == 0) return name_of(error_class);
+  return name_of(ErrorClass::kInternal);
+}
+
+}  // namespace supaglue

@@ -1,0 +1,222 @@
+// door: the prelude of every pg file and the only way across the boundary between C++ and
+// Postgres: guard() (Postgres calls C++), pg_call() (C++ calls Postgres), make_in() (a memory context owns
+// a C++ object), and every difference between Postgres versions. Pure headers come first: the
+// macros of postgres.h break C++ headers that follow it.
+#pragma once
+
+#include <array>
+#include <initializer_list>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "config.hpp"
+#include "connector.hpp"
+#include "crypto.hpp"
+#include "error.hpp"
+#include "fetch.hpp"
+#include "http.hpp"
+#include "json.hpp"
+#include "page.hpp"
+#include "schedule.hpp"
+#include "session.hpp"
+#include "source.hpp"
+
+extern "C" {
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_type.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "commands/explain.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "foreign/fdwapi.h"
+#include "foreign/foreign.h"
+#include "funcapi.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/planmain.h"
+#include "optimizer/restrictinfo.h"
+#include "optimizer/tlist.h"
+#include "parser/parsetree.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+#include "utils/tuplesort.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+}
+
+namespace supaglue {
+
+/// An error on its way from C++ to ereport: plain memory, so that nothing is left to destroy
+/// when it is raised. `postgres` is set when the error was Postgres's own.
+struct Raised {
+  ErrorData *postgres;
+  char sqlstate[6];
+  char message[1024];
+  char detail[2048];
+  char hint[1024];
+  /// Copies the exception that is being handled. To be called in a catch block.
+  void capture() noexcept;
+  /// Raises it. No C++ object may be alive above this frame.
+  [[noreturn]] void raise();
+};
+
+/// What guard() must find again when an exception arrives.
+struct Frame {
+  sigjmp_buf *exception_stack = PG_exception_stack;
+  ErrorContextCallback *error_context = error_context_stack;
+  MemoryContext memory_context = CurrentMemoryContext;
+  void restore() const {
+    PG_exception_stack = exception_stack;
+    error_context_stack = error_context;
+    CurrentMemoryContext = memory_context;
+  }
+};
+
+/// Postgres calls C++: runs `body`, which may throw and own destructors but must call nothing
+/// of Postgres that can raise (but through pg_call). An exception becomes an SQL error once
+/// everything that `body` owned is destroyed.
+template <typename Body>
+[[gnu::noinline]] auto guard(Body &&body) -> decltype(body()) {
+  const Frame frame;
+  Raised raised;
+  try {
+    return body();
+  } catch (...) {
+    raised.capture();
+  }
+  frame.restore();
+  raised.raise();
+}
+
+/// A Postgres error on its way through C++ frames; only guard() may end it.
+struct PgError {
+  ErrorData *data;
+};
+
+/// Runs fn(arg) and throws a PgError if it raises.
+void pg_call_erased(void (*fn)(void *), void *arg);
+
+/// C++ calls Postgres: `body` may raise; it captures by reference, owns no destructors and returns
+/// plain data or nothing. The error that it raises must leave the enclosing guard().
+template <typename Body>
+auto pg_call(Body &&body) -> decltype(body()) {
+  using Result = decltype(body());
+  if constexpr (std::is_void_v<Result>) {
+    pg_call_erased([](void *arg) { (*static_cast<std::remove_reference_t<Body> *>(arg))(); },
+                   &body);
+  } else {
+    static_assert(std::is_trivially_destructible_v<Result>);
+    struct Call {
+      std::remove_reference_t<Body> *body;
+      Result result;
+    } call{&body, {}};
+    pg_call_erased(
+        [](void *arg) {
+          auto *c = static_cast<Call *>(arg);
+          c->result = (*c->body)();
+        },
+        &call);
+    return call.result;
+  }
+}
+
+/// Makes a C++ object that lives as long as the memory context, on errors too.
+template <typename T, typename... Args>
+T *make_in(MemoryContext context, Args &&...args) {
+  auto *callback = static_cast<MemoryContextCallback *>(
+      MemoryContextAllocZero(context, sizeof(MemoryContextCallback)));
+  callback->func = [](void *object) { delete static_cast<T *>(object); };
+  callback->arg = guard([&] { return new T(std::forward<Args>(args)...); });
+  MemoryContextRegisterResetCallback(context, callback);
+  return static_cast<T *>(callback->arg);
+}
+
+/// Runs `body`, which returns a std::string, in guard() and gives the text in the current context.
+template <typename Body>
+char *guarded_text(Body &&body) {
+  auto *text = make_in<std::string>(CurrentMemoryContext);
+  guard([&] { *text = body(); });
+  return pnstrdup(text->data(), text->size());
+}
+
+/// The SQLSTATE of an error as text, and its class as sync_runs.error_class has it.
+const char *sqlstate_text(int sqlerrcode);
+const char *error_class_of(int sqlerrcode);
+
+}  // namespace supaglue
+
+/// Declares and opens an SQL-callable function: `SUPAGLUE_FUNCTION(supaglue_materialize) { ... }`.
+/// The body sees `fcinfo`, is pg code, and nothing that it throws leaves it.
+#define SUPAGLUE_FUNCTION(name)                                                 \
+  static Datum name##_body(FunctionCallInfo fcinfo);                            \
+  extern "C" {                                                                  \
+  __attribute__((visibility("default"))) Datum name(PG_FUNCTION_ARGS);          \
+  __attribute__((visibility("default"))) extern const Pg_finfo_record *         \
+      pg_finfo_##name(void);                                                    \
+  PG_FUNCTION_INFO_V1(name);                                                    \
+  Datum name(PG_FUNCTION_ARGS) {                                                \
+    return ::supaglue::guard([&] { return name##_body(fcinfo); });              \
+  }                                                                             \
+  }                                                                             \
+  static Datum name##_body([[maybe_unused]] FunctionCallInfo fcinfo)
+
+/// Declares and opens the main function of a background worker.
+#define SUPAGLUE_WORKER_MAIN(name, argument)                                    \
+  static void name##_body(Datum argument);                                      \
+  extern "C" {                                                                  \
+  __attribute__((visibility("default"))) void name(Datum argument);             \
+  void name(Datum argument) {                                                   \
+    ::supaglue::guard([&] { name##_body(argument); });                          \
+  }                                                                             \
+  }                                                                             \
+  static void name##_body([[maybe_unused]] Datum argument)

@@ -1,0 +1,17 @@
+// pg: sealing and unsealing of secrets with this server's key: the only caller of crypto.hpp. The key comes from
+// supaglue.encryption_key_file, or, when that is empty, from "supaglue.key" in the data directory, made at first need.
+#pragma once
+
+#include "pg.hpp"
+
+namespace supaglue {
+
+/// `purpose` names the row ("provider 3"); `plain` is JSON text.
+bytea *seal_secret(const char *purpose, const char *plain);
+/// The JSON text, in the current context. {"file": "/path"} values are replaced by the files' contents (trailing newline
+/// cut). Raises XX000 with a hint when the key does not fit.
+char *unseal_secret(const char *purpose, const bytea *sealed);
+/// The same without reading the files: for update_*().
+char *unseal_secret_as_stored(const char *purpose, const bytea *sealed);
+
+}  // namespace supaglue

@@ -1,0 +1,81 @@
+// pure: the session stands between a source and the pool for one connection: it adds
+// authentication, sorts answers, and says when to try again. Every decision is a function of its
+// arguments, the time included (milliseconds since 1970). It starts no transfer and keeps no secret longer
+// than a request.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "connector.hpp"
+#include "error.hpp"
+#include "http.hpp"
+#include "json.hpp"
+#include "pure.hpp"
+
+namespace supaglue {
+
+/// What the session needs of a connection to speak to the provider now.
+struct Access {
+  std::string base_url;      // "https://acme.my.salesforce.com"
+  std::string access_token;  // empty: none yet
+  int64_t generation = 0;    // grows with every refresh
+};
+
+/// What a refresh needs (made from the provider's and the connection's secrets).
+struct Grant {
+  std::string auth_type;  // "oauth2", ...
+  std::string login_url;
+  std::string client_id;
+  std::string client_secret;
+  std::string refresh_token;
+};
+
+/// What a refresh gives.
+struct Tokens {
+  std::string access_token;
+  std::string refresh_token;  // the one to use from now on (the old one when none came back)
+  std::string base_url;       // empty: unchanged
+  std::string account_id;     // empty: not told
+  int64_t expires_at_ms = 0;  // 0: unknown
+};
+
+/// A source's request with an absolute url and the connection's authentication.
+/// A path that is already absolute must have the base url's host; else kProvider.
+Request authorize(const Connector &connector, const Access &access, Request request);
+
+struct Verdict {
+  enum class Kind {
+    kDeliver,  // a good answer: give it to the source
+    kRefresh,  // the token is no longer good: refresh once, then send again
+    kRetry,    // send again at `retry_at_ms`
+    kFail,     // `error` says why
+  };
+  Kind kind = Kind::kDeliver;
+  int64_t retry_at_ms = 0;
+  Error error{ErrorClass::kInternal, ""};
+};
+
+/// How often this very request was sent before, and whether the token was refreshed for it.
+struct Attempts {
+  int sent = 1;
+  bool refreshed = false;
+};
+
+/// What to do with an answer. `jitter` is in [0, 1). Transient failures and short waits are
+/// retried (at most 5 times, full jitter, Retry-After obeyed up to a minute); a longer wait fails
+/// as kQuota or kTransient with the time in the detail.
+Verdict judge(const Connector &connector, const Response &response, const Attempts &attempts,
+              int64_t now_ms, double jitter);
+
+/// The request that refreshes a connection's tokens; its url is absolute.
+Request token_request(const Connector &connector, const Grant &grant);
+/// What it answered. Throws kAuthentication when the grant was refused, kTransient or kProvider
+/// otherwise; never with a token in any text.
+Tokens token_answer(const Connector &connector, const Grant &grant, const Response &response,
+                    int64_t now_ms);
+
+/// The provider's clock in an answer (its Date header), milliseconds since 1970; 0 without one.
+int64_t provider_time_ms(const Response &response);
+
+}  // namespace supaglue

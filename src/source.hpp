@@ -1,0 +1,70 @@
+// pure: a source reads one object of one customer from a provider, sans-IO: next() says what it
+// wants, accept() takes the answer and gives back records. It does no I/O, knows no clock and no
+// credentials. Its whole state is two JSON values: the plan, fixed once the metadata is known, and
+// the cursor, which moves with each page; a source made from both goes on where that one stood.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "connector.hpp"
+#include "http.hpp"
+#include "json.hpp"
+#include "page.hpp"
+#include "pure.hpp"
+
+namespace supaglue {
+
+/// What is to be read.
+struct Task {
+  std::string object;               // the provider's exact name
+  std::string since;                // only what was stamped at or after this; empty: everything
+  bool with_deleted = true;         // also records that the provider flags as deleted
+  std::vector<std::string> fields;  // empty: every readable field
+  std::vector<std::string> ids;     // only these; empty: all (a live scan's `id =`)
+  std::vector<std::string> exclude_fields;
+  Json metadata;                    // what an earlier source learned (Source::metadata()), or null
+};
+
+struct Done {};
+using Want = std::variant<Request, Done>;
+
+/// What accept() made of an answer.
+struct Accepted {
+  bool is_page = false;  // false: it was metadata; `page` is empty
+  Page page;
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  /// The next request, with a path for a url, or Done. Without effect until accept().
+  virtual Want next() const = 0;
+  /// Takes a successful answer to next(). Throws Error (kProvider, kData, kObjectGone, ...).
+  virtual Accepted accept(const Response &response) = 0;
+  /// A failing answer that the source knows how to go on from (a field that is gone: read the
+  /// metadata again and ask once more): true when next() has changed.
+  virtual bool recover(const Error &error) = 0;
+  /// The fixed part of the state; null before the metadata is known.
+  virtual Json plan() const = 0;
+  /// The moving part: after Done it says so.
+  virtual Json cursor() const = 0;
+  /// What it learned of the object and is worth keeping with the sync: fields and their types.
+  virtual Json metadata() const = 0;
+  /// The request in the provider's words, for EXPLAIN ("SELECT Id, ... FROM Opportunity").
+  /// Uses no network: a field list that is not known yet is named as such.
+  virtual std::string describe_request() const = 0;
+  /// How many records the provider said there are in all; -1 unknown.
+  virtual int64_t total() const { return -1; }
+};
+
+/// A new source for a task, or one that goes on from a plan and a cursor (both null: new).
+/// Throws kBadDocument for an object that the connector cannot read.
+std::unique_ptr<Source> make_source(std::shared_ptr<const Connector> connector, const Task &task,
+                                    const Json &plan = nullptr, const Json &cursor = nullptr);
+
+}  // namespace supaglue

@@ -1,0 +1,112 @@
+# What the TAP tests share: servers with the extension, a configured sync, and waiting for a
+# condition. Tests never sleep: they wait until something is so.
+package Supaglue;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use JSON::PP ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+use Supaglue::Simulator;
+
+our @EXPORT = qw(new_node new_simulator wait_until sync_salesforce wait_for_sync to_json);
+
+my $json = JSON::PP->new->canonical->allow_nonref;
+
+sub to_json { return $json->encode($_[0]) }
+
+# A started server. preload => 0: without shared_preload_libraries; extension => 0: without CREATE
+# EXTENSION; conf: more lines of postgresql.conf.
+sub new_node
+{
+	my ($name, %args) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(%{ $args{init} // {} });
+	$node->append_conf('postgresql.conf', <<'CONF');
+listen_addresses = '127.0.0.1'
+max_worker_processes = 32
+jit = off
+CONF
+	my $preload = $args{preload} // 1;
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'supaglue'") if $preload;
+	$node->append_conf('postgresql.conf', <<'CONF');
+supaglue.min_period_ms = 1000
+supaglue.allow_private_networks = on
+supaglue.allow_insecure_http = on
+CONF
+	$node->append_conf('postgresql.conf', $args{conf}) if defined $args{conf};
+	$node->start;
+	$node->safe_psql('postgres', 'create extension supaglue') if $args{extension} // 1;
+	return $node;
+}
+
+# A started provider simulator, with arguments as its README has them; it ends with the test.
+sub new_simulator { return Supaglue::Simulator->new(@_) }
+
+# Waits until the condition is true and returns its value; a test that waits in vain ends.
+sub wait_until
+{
+	my ($condition, $what, $timeout) = @_;
+	my $deadline = time + ($timeout // $PostgreSQL::Test::Utils::timeout_default);
+	while (1)
+	{
+		my $value = $condition->();
+		return $value if $value;
+		BAIL_OUT("waited in vain until $what") if time > $deadline;
+		usleep(50_000);
+	}
+}
+
+# Configures Salesforce on the simulator for some customers, each an org of its own name, and
+# returns the ids of the provider, the destination, the sync config and, by customer, the connection.
+#   customers => [...], standard => [objects], custom => [objects], config => {default_config},
+#   destination => {credentials of a remote one}, dbname
+sub sync_salesforce
+{
+	my ($node, $simulator, %args) = @_;
+	my $dbname = $args{dbname} // 'postgres';
+	my $call = sub {
+		my ($function, $document) = @_;
+		return $node->safe_psql($dbname,
+			"select supaglue.$function(\$json\$" . to_json($document) . "\$json\$)");
+	};
+	my %ids;
+	$ids{provider} = $call->('create_provider', {
+		provider_name => 'salesforce', auth_type => 'oauth2', category => 'crm',
+		config => {
+			login_url => $simulator->url,
+			oauth => { oauth_scopes => [ 'api', 'refresh_token' ],
+				credentials => { client_id => 'client', client_secret => 'secret' } } } });
+	$ids{destination} = $call->('create_destination', {
+		name => 'destination', type => 'postgres',
+		$args{destination} ? (credentials => $args{destination}) : () });
+	$ids{sync_config} = $call->('create_sync_config', {
+		name => 'sync', destination_id => $ids{destination} + 0, provider_id => $ids{provider} + 0,
+		default_config => $args{config} // { period_ms => 1000, strategy => 'full then incremental' },
+		standard_objects => [ map { { object => $_ } } @{ $args{standard} // ['Contact'] } ],
+		custom_objects => [ map { { object => $_ } } @{ $args{custom} // [] } ] });
+	foreach my $customer (@{ $args{customers} // ['acme'] })
+	{
+		$node->safe_psql($dbname, "select supaglue.upsert_customer('$customer')");
+		$ids{connection}{$customer} = $call->('create_connection', {
+			customer_id => $customer, provider_name => 'salesforce',
+			credentials => { type => 'oauth2', refresh_token => $customer } });
+	}
+	return \%ids;
+}
+
+# Waits for the run that is due or under way, and returns its status.
+sub wait_for_sync
+{
+	my ($node, $customer, $object, $dbname) = @_;
+	return $node->safe_psql($dbname // 'postgres',
+		"select status from supaglue.wait_for_sync("
+		  . "supaglue.sync_id('$customer', 'salesforce', '$object'))");
+}
+
+1;
