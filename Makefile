@@ -24,7 +24,7 @@ PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) \
               -isystem $(shell $(PG_CONFIG) --includedir) -DNDEBUG -MMD -MP
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-missing-field-initializers \
               -fvisibility=hidden $(if $(WERROR),-Werror)
-LIBRARIES = -lcurl -lsimdjson -lcrypto -lpq -lzstd
+LIBRARIES = -lcurl -lsimdjson -lcrypto -lpq -lzstd -lz
 SHLIB_LINK = $(LIBRARIES) -lstdc++ -Wl,-Bsymbolic
 
 EXTRA_CLEAN = build $(VERSIONED_SCRIPT) $(GENERATED) src/exports.list $(OBJS:.o=.d)
@@ -71,9 +71,8 @@ build/unit/unit_test: $(UNIT_TESTS:test/%.cpp=build/%.o) $(PURE_OBJS)
 	g++ -o $@ $(sort $^) $(LIBRARIES) -lgtest -lgtest_main -lpthread
 
 build/unit/simulator_test: $(SIMULATOR_TESTS:test/%.cpp=build/%.o) simulator
-	g++ -o $@ $(filter build/unit/%,$^) \
-	  $(filter-out %/main.o,$(wildcard build/simulator/*.o)) \
-	  -lgtest -lgtest_main -lpthread -lssl -lcrypto -lz
+	g++ -o $@ $(filter build/unit/%,$^) $$(ls build/simulator/*.o | grep -v /main.o) \
+	  $$(pkg-config --libs cpp-httplib) -lgtest -lgtest_main -lssl -lcrypto -lz -lpthread
 
 .PHONY: force unit-programs unit simulator lint format
 force:

@@ -90,9 +90,23 @@ new_postgres() {
   } | as_server tee -a "$directory/data/postgresql.conf" >/dev/null
 }
 
+postgres_pid() { head -n 1 "$1/data/postmaster.pid" 2>/dev/null; }
+
+# A killed server that nobody has reaped yet has a process id, but no program.
+postgres_runs() {
+  local pid
+  pid=$(postgres_pid "$1") || return 1
+  [ "$(basename "$(readlink "/proc/$pid/exe" 2>/dev/null)")" = postgres ]
+}
+
 # start_postgres TREE DIR: on the port it had, or on a free one; leaves the port in DIR/port.
 start_postgres() {
   local tree=$1 directory=$2 port attempt
+  if postgres_pid "$directory" >/dev/null; then
+    while [ -d "/proc/$(postgres_pid "$directory")" ] && ! postgres_runs "$directory"; do
+      sleep 0.1
+    done
+  fi
   touch "$directory/postgres.log"
   give_to_server "$directory/postgres.log"
   for attempt in 1 2 3 4 5; do
@@ -110,13 +124,9 @@ start_postgres() {
   return 1
 }
 
-postgres_runs() {
-  as_server "$(tree_bin "$1")/pg_ctl" -D "$2/data" status >/dev/null 2>&1
-}
-
 # stop_postgres TREE DIR [fast|immediate]
 stop_postgres() {
-  ! postgres_runs "$1" "$2" ||
+  ! postgres_runs "$2" ||
     as_server "$(tree_bin "$1")/pg_ctl" -D "$2/data" -s -w -t 60 -m "${3:-fast}" stop ||
     as_server "$(tree_bin "$1")/pg_ctl" -D "$2/data" -s -w -m immediate stop
 }
@@ -158,4 +168,15 @@ stop_simulator() {
     while simulator_runs "$1"; do sleep 0.05; done
   }
   rm -f "$1/simulator.pid"
+}
+
+# --- Leaving nothing behind -------------------------------------------------------------------------
+# stop_all TREE DIR: whatever was left running with its files under DIR.
+stop_all() {
+  local file
+  find "$2" -name simulator.pid -printf '%h\n' 2>/dev/null |
+    while read -r file; do stop_simulator "$file"; done
+  find "$2" -name postmaster.pid -printf '%h\n' 2>/dev/null | while read -r file; do
+    as_server "$(tree_bin "$1")/pg_ctl" -D "$file" -s -w -m immediate stop 2>/dev/null || :
+  done
 }

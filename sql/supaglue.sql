@@ -1,6 +1,6 @@
 \echo Use "CREATE EXTENSION supaglue" to load this file. \quit
 
--- The install script, in sections: 1 tables, 2 functions, 3 views, 4 the foreign data wrapper, 5 rights.
+-- The install script, in sections: 1 tables, 2 views, 3 functions, 4 the foreign data wrapper, 5 rights.
 
 -- 1. Tables ------------------------------------------------------------------------------------
 -- Everything that users configured and every state that must survive a dump lies in
@@ -246,7 +246,325 @@ COMMENT ON TABLE supaglue_internal.events IS 'what happened, written in the tran
 CREATE UNLOGGED TABLE supaglue_internal.sync_changes (sync_id bigint NOT NULL);
 COMMENT ON TABLE supaglue_internal.sync_changes IS 'syncs that the fetcher must look at again';
 
-SELECT pg_catalog.pg_extension_config_dump('supaglue_internal.' || name, '')
-FROM pg_catalog.unnest(ARRAY['installation', 'provider_id', 'providers', 'destination_id', 'destinations',
-  'sync_config_id', 'sync_configs', 'object_id', 'objects', 'customers', 'connection_id', 'connections', 'tokens',
-  'sync_id', 'syncs', 'run_id', 'run_log', 'rejects', 'event_id', 'events']) AS name;
+-- One statement for each: every call updates the extension's row.
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['installation', 'provider_id', 'providers', 'destination_id', 'destinations',
+    'sync_config_id', 'sync_configs', 'object_id', 'objects', 'customers', 'connection_id', 'connections', 'tokens',
+    'sync_id', 'syncs', 'run_id', 'run_log', 'rejects', 'event_id', 'events']
+  LOOP
+    PERFORM pg_catalog.pg_extension_config_dump(('supaglue_internal.' || name)::regclass, '');
+  END LOOP;
+END $$;
+
+-- 2. Views -------------------------------------------------------------------------------------
+-- What scripts and people read. They run as the extension's owner, so SELECT on the view is all that a reader
+-- needs; no secret is in any. They stand before the functions, because some return their rows.
+
+CREATE VIEW supaglue.providers AS
+SELECT id, application_id, name, config ->> 'category' AS category, config ->> 'auth_type' AS auth_type,
+       config - 'category' - 'auth_type' AS config, created_at
+FROM supaglue_internal.providers;
+COMMENT ON VIEW supaglue.providers IS 'providers as they are configured, without their secrets';
+
+CREATE VIEW supaglue.destinations AS
+SELECT id, application_id, name, config ->> 'type' AS type, config - 'type' AS config, created_at
+FROM supaglue_internal.destinations;
+COMMENT ON VIEW supaglue.destinations IS 'destinations as they are configured, without their secrets';
+
+CREATE VIEW supaglue.sync_configs AS
+SELECT c.id, c.application_id, c.name, c.provider_id, p.name AS provider_name, c.destination_id,
+       d.name AS destination_name, c.config, c.owner, c.created_at
+FROM supaglue_internal.sync_configs c
+JOIN supaglue_internal.providers p ON p.id = c.provider_id
+JOIN supaglue_internal.destinations d ON d.id = c.destination_id;
+COMMENT ON VIEW supaglue.sync_configs IS 'sync configs in their normal form';
+
+CREATE VIEW supaglue.customers AS
+SELECT application_id, customer_id, name, email, created_at FROM supaglue_internal.customers;
+COMMENT ON VIEW supaglue.customers IS 'customers';
+
+CREATE VIEW supaglue.connections AS
+SELECT c.id, c.application_id, c.customer_id, p.name AS provider_name, c.status, c.status_reason, c.account_id,
+       c.account_name, coalesce(c.config ->> 'instance_url', t.base_url) AS instance_url, c.created_at,
+       c.last_used_at, t.refreshed_at AS token_refreshed_at
+FROM supaglue_internal.connections c
+JOIN supaglue_internal.providers p ON p.id = c.provider_id
+LEFT JOIN supaglue_internal.tokens t ON t.connection_id = c.id;
+COMMENT ON VIEW supaglue.connections IS 'connections and whether they work, without their credentials';
+
+CREATE VIEW supaglue.syncs AS
+SELECT s.id, n.application_id, n.customer_id, p.name AS provider_name, s.connection_id, o.sync_config_id,
+       o.object_type, o.object,
+       pg_catalog.format('%I.%I', d.config ->> 'schema', o.table_name) AS destination_table,
+       o.config ->> 'strategy' AS strategy, (o.config ->> 'period_ms')::bigint AS period_ms, s.phase,
+       CASE WHEN 'quarantine' = ANY (s.paused_by) THEN 'quarantined'
+            WHEN s.paused_by <> '{}' THEN 'paused'
+            WHEN s.unavailable THEN 'unavailable'
+            WHEN r.id IS NOT NULL THEN 'running'
+            WHEN s.waiting_for IS NOT NULL THEN 'waiting'
+            WHEN s.triggered THEN 'queued'
+            ELSE 'idle' END AS state,
+       s.paused_by, s.pause_reason, s.waiting_for,
+       CASE WHEN s.waiting_for IS NOT NULL THEN s.next_run_at END AS waiting_until,
+       s.watermark, s.data_through, s.next_run_at, s.last_run_id, s.last_success_at, s.last_error_class,
+       s.last_error, s.consecutive_failures, 0::bigint AS held_deletions, c.owner
+FROM supaglue_internal.syncs s
+JOIN supaglue_internal.connections n ON n.id = s.connection_id
+JOIN supaglue_internal.objects o ON o.id = s.object_id
+JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id
+JOIN supaglue_internal.providers p ON p.id = o.provider_id
+JOIN supaglue_internal.destinations d ON d.id = c.destination_id
+LEFT JOIN supaglue_internal.runs r ON r.sync_id = s.id;
+COMMENT ON VIEW supaglue.syncs IS 'each (connection, object): its schedule, state and watermark';
+
+CREATE VIEW supaglue.sync_runs AS
+SELECT id, sync_id, status, strategy, reason, started_at, finished_at, emitted_at, error_class, error_message,
+       records_read, records_inserted, records_updated, records_unchanged, records_deleted, records_rejected,
+       values_nulled, requests, bytes_received, provider_count, warnings
+FROM supaglue_internal.run_log
+UNION ALL
+SELECT id, sync_id, 'IN_PROGRESS', strategy, reason, started_at, NULL, NULL, NULL, NULL,
+       records_read, 0, 0, 0, 0, 0, 0, requests, bytes_received, provider_count, '{}'
+FROM supaglue_internal.runs;
+COMMENT ON VIEW supaglue.sync_runs IS 'runs, finished and under way';
+
+CREATE VIEW supaglue.sync_rejects AS
+SELECT run_id, sync_id, at, reason, record FROM supaglue_internal.rejects;
+COMMENT ON VIEW supaglue.sync_rejects IS 'records that could not be used, and why';
+
+CREATE VIEW supaglue.events AS
+SELECT id, at, kind, application_id, customer_id, provider_name, sync_id, run_id, payload
+FROM supaglue_internal.events;
+COMMENT ON VIEW supaglue.events IS 'what happened, in the order of its writing';
+
+-- How the workers are is read off their locks: each holds one of its session on its place, which no advisory
+-- function can take.
+CREATE VIEW supaglue.worker_status AS
+SELECT pg_catalog.current_database() AS database, place.kind, place.number, l.pid, l.pid IS NOT NULL AS running,
+       a.backend_start AS started_at,
+       CASE WHEN l.pid IS NULL THEN 'not running: see supaglue.database and supaglue.start_worker()'
+            ELSE a.query END AS message
+FROM (
+  SELECT k.kind, k.class, n.number
+  FROM (VALUES ('fetcher', 1::oid, 'supaglue.workers'), ('merger', 2::oid, 'supaglue.merge_workers'))
+    AS k (kind, class, setting),
+    pg_catalog.generate_series(0, coalesce(pg_catalog.current_setting(k.setting, true), '1')::int - 1) AS n (number)
+) AS place
+LEFT JOIN pg_catalog.pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 78
+  AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+  AND l.classid = place.class AND l.objid = place.number::oid
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid;
+COMMENT ON VIEW supaglue.worker_status IS
+  'the workers that this database is to have, and what each does or why it idles (for pg_read_all_stats)';
+
+-- 3. Functions ---------------------------------------------------------------------------------
+-- Nobody may execute them until granted (section 5). They act as the caller, except where they touch our own tables.
+
+
+-- Configuration
+CREATE FUNCTION supaglue.create_provider(config jsonb) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_create_provider';
+COMMENT ON FUNCTION supaglue.create_provider(jsonb) IS
+  'configures a provider and makes its foreign server; returns its id';
+
+CREATE FUNCTION supaglue.update_provider(id bigint, config jsonb) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_update_provider';
+COMMENT ON FUNCTION supaglue.update_provider(bigint, jsonb) IS
+  'changes a provider by a JSON merge patch; what is not given, secrets too, stays';
+
+CREATE FUNCTION supaglue.delete_provider(id bigint) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_delete_provider';
+COMMENT ON FUNCTION supaglue.delete_provider(bigint) IS
+  'deletes a provider that nothing uses';
+
+CREATE FUNCTION supaglue.create_destination(config jsonb) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_create_destination';
+COMMENT ON FUNCTION supaglue.create_destination(jsonb) IS
+  'configures a destination, without a host this database; returns its id';
+
+CREATE FUNCTION supaglue.update_destination(id bigint, config jsonb) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_update_destination';
+COMMENT ON FUNCTION supaglue.update_destination(bigint, jsonb) IS
+  'changes a destination by a JSON merge patch; when it is another place then, its syncs start over';
+
+CREATE FUNCTION supaglue.delete_destination(id bigint) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_delete_destination';
+COMMENT ON FUNCTION supaglue.delete_destination(bigint) IS
+  'deletes a destination that nothing uses';
+
+CREATE FUNCTION supaglue.test_destination(config jsonb, OUT success boolean, OUT message text, OUT detail text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_test_destination_config';
+COMMENT ON FUNCTION supaglue.test_destination(jsonb) IS
+  'whether a destination of this document can be reached and written to; stores nothing';
+
+CREATE FUNCTION supaglue.test_destination(id bigint, OUT success boolean, OUT message text, OUT detail text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_test_destination';
+COMMENT ON FUNCTION supaglue.test_destination(bigint) IS
+  'whether a destination can be reached and written to';
+
+CREATE FUNCTION supaglue.create_sync_config(config jsonb) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_create_sync_config';
+COMMENT ON FUNCTION supaglue.create_sync_config(jsonb) IS
+  'configures what is synced from a provider to a destination: makes tables, live twins and the syncs of existing connections; returns its id';
+
+CREATE FUNCTION supaglue.update_sync_config(id bigint, config jsonb, force boolean DEFAULT false) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_update_sync_config';
+COMMENT ON FUNCTION supaglue.update_sync_config(bigint, jsonb, boolean) IS
+  'changes a sync config by a JSON merge patch; ending syncs needs force; tables and rows stay';
+
+CREATE FUNCTION supaglue.delete_sync_config(id bigint, force boolean DEFAULT false) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_delete_sync_config';
+COMMENT ON FUNCTION supaglue.delete_sync_config(bigint, boolean) IS
+  'deletes a sync config; ending syncs needs force; tables and rows stay';
+
+CREATE FUNCTION supaglue.destination_ddl(id bigint) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_destination_ddl';
+COMMENT ON FUNCTION supaglue.destination_ddl(bigint) IS
+  'the script that makes the tables of a sync config';
+
+CREATE FUNCTION supaglue.upsert_customer(customer_id text, name text DEFAULT NULL, email text DEFAULT NULL, application_id text DEFAULT NULL) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_upsert_customer';
+COMMENT ON FUNCTION supaglue.upsert_customer(text, text, text, text) IS
+  'makes a customer known, or changes name and email where they are given';
+
+CREATE FUNCTION supaglue.delete_customer(customer_id text, application_id text DEFAULT NULL) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_delete_customer';
+COMMENT ON FUNCTION supaglue.delete_customer(text, text) IS
+  'deletes a customer who has no connections; rows stay';
+
+CREATE FUNCTION supaglue.create_connection(config jsonb) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_create_connection';
+COMMENT ON FUNCTION supaglue.create_connection(jsonb) IS
+  'configures a customer''s access to a provider and starts the syncs; returns its id';
+
+CREATE FUNCTION supaglue.update_connection(id bigint, config jsonb) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_update_connection';
+COMMENT ON FUNCTION supaglue.update_connection(bigint, jsonb) IS
+  'changes a connection by a JSON merge patch; new credentials make it active and its syncs due';
+
+CREATE FUNCTION supaglue.delete_connection(id bigint, erase boolean DEFAULT false, revoke boolean DEFAULT true) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_delete_connection';
+COMMENT ON FUNCTION supaglue.delete_connection(bigint, boolean, boolean) IS
+  'deletes a connection and its syncs; rows stay; the credentials are forgotten here, the provider is not asked to revoke them yet';
+
+CREATE FUNCTION supaglue.sync_id(customer_id text, provider_name text, object text, object_type text DEFAULT NULL, application_id text DEFAULT NULL) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_sync_id';
+COMMENT ON FUNCTION supaglue.sync_id(text, text, text, text, text) IS
+  'the id of a customer''s sync of an object';
+
+CREATE FUNCTION supaglue.adopt_database() RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_adopt_database';
+COMMENT ON FUNCTION supaglue.adopt_database() IS
+  'lets the syncs of a restored or cloned database run here';
+
+
+-- A sync here and now
+
+CREATE FUNCTION supaglue.materialize(sync_id bigint, perform_full_refresh boolean DEFAULT false) RETURNS supaglue.sync_runs
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_materialize';
+COMMENT ON FUNCTION supaglue.materialize(bigint, boolean) IS
+  'runs a sync in the transaction of the caller, whose constraints become immediate; a remote destination commits just before it does';
+
+
+-- Steering syncs and workers
+
+CREATE FUNCTION supaglue.trigger_sync(sync_id bigint, perform_full_refresh boolean DEFAULT false) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_trigger_sync';
+COMMENT ON FUNCTION supaglue.trigger_sync(bigint, boolean) IS
+  'asks the workers for a run; during one it means exactly one more; works once while a user has paused the sync';
+
+CREATE FUNCTION supaglue.pause_sync(sync_id bigint, reason text DEFAULT NULL) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_pause_sync';
+COMMENT ON FUNCTION supaglue.pause_sync(bigint, text) IS
+  'no more runs until resume_sync(); a run that is fetching stops, one that is merging completes';
+
+CREATE FUNCTION supaglue.resume_sync(sync_id bigint) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_resume_sync';
+COMMENT ON FUNCTION supaglue.resume_sync(bigint) IS
+  'undoes pause_sync(); what else has paused the sync stays';
+
+CREATE FUNCTION supaglue.wait_for_sync(sync_id bigint, timeout interval DEFAULT '5 min') RETURNS supaglue.sync_runs
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_wait_for_sync';
+COMMENT ON FUNCTION supaglue.wait_for_sync(bigint, interval) IS
+  'waits until the runs that are under way, asked for or due have finished and returns the last one; what the caller''s transaction has not committed is not waited for';
+
+CREATE FUNCTION supaglue.start_worker() RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_start_worker';
+COMMENT ON FUNCTION supaglue.start_worker() IS
+  'starts the workers of this database until the server''s next restart; for servers that do not preload supaglue';
+
+CREATE FUNCTION supaglue.stop_worker() RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_stop_worker';
+COMMENT ON FUNCTION supaglue.stop_worker() IS 'ends the workers of this database';
+
+CREATE FUNCTION supaglue_internal.wake_workers() RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_wake_workers';
+COMMENT ON FUNCTION supaglue_internal.wake_workers() IS 'wakes the workers when the transaction commits';
+
+
+-- 4. The foreign data wrapper -------------------------------------------------------------------
+-- Servers and foreign tables are made by create_provider() and create_sync_config(), or by hand.
+
+CREATE FUNCTION supaglue_internal.fdw_handler() RETURNS fdw_handler
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_fdw_handler';
+COMMENT ON FUNCTION supaglue_internal.fdw_handler() IS 'how foreign tables of wrapper supaglue are read';
+
+CREATE FUNCTION supaglue_internal.fdw_validator(options text[], catalog oid) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_fdw_validator';
+COMMENT ON FUNCTION supaglue_internal.fdw_validator(text[], oid) IS 'checks the options of servers and foreign tables of wrapper supaglue';
+
+CREATE FOREIGN DATA WRAPPER supaglue
+  HANDLER supaglue_internal.fdw_handler VALIDATOR supaglue_internal.fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER supaglue IS 'reads providers live: one server per provider, one foreign table per object';
+
+-- 5. Rights ------------------------------------------------------------------------------------
+-- Nothing of ours is executable by PUBLIC; a role is let in by plain GRANTs.
+
+DO $$
+DECLARE
+  function regprocedure;
+BEGIN
+  FOR function IN
+    SELECT objid FROM pg_catalog.pg_depend
+    WHERE classid = 'pg_catalog.pg_proc'::regclass AND deptype = 'e'
+      AND refclassid = 'pg_catalog.pg_extension'::regclass
+      AND refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'supaglue')
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function);
+  END LOOP;
+END $$;
+
+-- Workers that were waiting for the extension begin now.
+SELECT supaglue_internal.wake_workers();

@@ -29,6 +29,8 @@ struct Api {
 Api open_api();
 void close_api(Api api);
 
+/// supaglue.application_id; an empty one is an error.
+const char *default_application();
 /// The application an API call works for: the argument when given, else supaglue.application_id.
 const char *application_of(FunctionCallInfo fcinfo, int argument);
 /// A text argument as a C string; NULL is an error that names it.
@@ -41,6 +43,8 @@ void claim_installation();
 bool installation_is_here();
 /// Whether the installation row names another database (a copy).
 bool installation_is_elsewhere();
+/// Marks this database as the one that syncs, whatever was marked before.
+void move_installation_here();
 
 /// Writes an event and notifies channel `supaglue` with its id, kind, run and sync (0: none) at commit.
 /// `payload` is JSON text or null.

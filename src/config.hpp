@@ -1,6 +1,7 @@
 // pure: reads the documents that configure providers, destinations, sync configs and
-// connections: accepts every form that the reference lists, checks all of it, and gives one normal form.
-// An unknown, missing or mistyped key is an Error that names the JSON path and says what is allowed.
+// connections: accepts every form that the reference lists, checks all of it, and gives one normal
+// form. An unknown, missing or mistyped key is an Error that names the JSON path and says what is
+// allowed.
 #pragma once
 
 #include <cstdint>
@@ -17,25 +18,36 @@ namespace supaglue {
 struct Document {
   std::optional<int64_t> id;
   std::string name;
-  Json plain;   // without id and name; no secret in it
+  Json plain;   // without id and name; no secret in it; application_id when given
   Json secret;  // e.g. {"client_secret": "..."} or {"client_secret": {"file": "/path"}}
 };
 
-/// provider: plain = {category, auth_type, client_id?, scopes[], login_url?, base_url?, provider_app_id?};
-/// secret = {client_secret?}. `name` must be a connector's, category and auth_type must be among its own.
+/// provider: plain = {category, auth_type, client_id?, scopes[], login_url?, base_url?,
+/// provider_app_id?}; secret = {client_secret?}. `name` must be a connector's, category and
+/// auth_type must be among its own.
 Document read_provider(std::string_view document);
-/// destination: plain = {type:"postgres", host?, port?, database?, schema, user?, ssl_mode?, server_ca_cert?,
-/// client_cert?, server_name?}; secret = {password?, client_key?}. Without a host it is this database and takes only `schema`.
+/// destination: plain = {type:"postgres", host?, port?, database?, schema, user?, ssl_mode?,
+/// server_ca_cert?, client_cert?, server_name?}; secret = {password?, client_key?}. Without a host
+/// it is this database and takes only `schema`; with one, port and ssl_mode are always there.
 Document read_destination(std::string_view document);
-/// sync config: plain = {destination_id | destination_name, provider_id | provider_name, default_config{period_ms,
-/// strategy:"full"|"incremental", full_sync_every_n_incrementals?, full_refresh_every_ms, lookback_ms?,
-/// auto_start_on_connection, deletion_stop_share?, deletion_stop_rows?}, objects:[{object_type, object, table?, exclude_fields?, config{...merged}}]}.
-Document read_sync_config(std::string_view document);
-/// connection: plain = {customer_id, provider_name, instance_url?, login_url?, auth_type}; secret = the credentials.
+/// sync config: plain = {destination_id | destination_name, provider_id | provider_name,
+/// default_config{period_ms, strategy:"full"|"incremental", full_sync_every_n_incrementals?,
+/// full_refresh_every_ms, lookback_ms?, auto_start_on_connection, deletion_stop_share?,
+/// deletion_stop_rows?}, objects:[{object_type, object, table?, exclude_fields?,
+/// sync_strategy_override?, config{...merged}}]}. `provider_name` is that of the provider that the
+/// document names by id, once it has been looked up: objects get their exact names by the
+/// provider's connector. `name` is empty when none is given.
+Document read_sync_config(std::string_view document, std::string_view provider_name = {});
+/// connection: plain = {customer_id, provider_name | provider_id, instance_url?, login_url?,
+/// auth_type}; secret = the credentials {refresh_token, access_token?, expires_at?}. `name` is
+/// empty.
 Document read_connection(std::string_view document);
 
-/// The document of an update: the stored one (plain and secret together) with an RFC 7396 merge patch over it,
-/// to be read again. The patch is first put into normal form of keys where it uses an alias.
+/// The document of an update: the stored one (plain and secret together) with an RFC 7396 merge
+/// patch over it, to be read again. The patch is first put into normal form of keys where it uses
+/// an alias. `kind` is "provider", "destination", "sync config" or "connection". What was derived
+/// from a value that changes is forgotten: the access token with a new refresh token, the default
+/// ssl_mode with a new host, the id with a new name.
 std::string patched(std::string_view kind, const Document &stored, std::string_view patch);
 
 }  // namespace supaglue

@@ -18,9 +18,9 @@ namespace supaglue {
 /// A rule that sorts a provider's failing answer: the first that matches decides.
 struct ErrorRule {
   enum class Action { kFail, kRetry, kRefresh };
-  long status = 0;                  // 0: any
-  std::vector<std::string> codes;   // the provider's own error codes; empty: any
-  std::string message_contains;     // empty: any
+  long status = 0;                 // 0: any
+  std::vector<std::string> codes;  // the provider's own error codes; empty: any
+  std::string message_contains;    // empty: any
   Action action = Action::kFail;
   ErrorClass error_class = ErrorClass::kProvider;
 };
@@ -35,22 +35,32 @@ struct OAuth {
   std::string account_id_pattern;  // regular expression; its first group is the account id
 };
 
+/// How a provider spells the names of its objects.
+struct ObjectNames {
+  std::string pattern;        // regular expression that every name matches; empty: any name
+  bool capitalized = false;   // standard names begin with a capital
+  std::string custom_suffix;  // custom names end so unless they end with one of `suffixes`
+  std::vector<std::string> suffixes;
+};
+
 struct Connector {
   std::string name;      // "salesforce"
   std::string category;  // "crm"
   std::vector<std::string> auth_types;
-  std::string login_url;     // default; the provider or the connection may override it
-  std::string base_url;      // default; empty when it comes with the token
+  std::string login_url;  // default; the provider or the connection may override it
+  std::string base_url;   // default; empty when it comes with the token
   OAuth oauth;
-  std::string strategy;      // names the source: "salesforce"
-  int64_t lookback_ms = 0;   // the watermark stays this far behind the provider's clock
+  std::string strategy;  // names the source: "salesforce"
+  ObjectNames object_names;
+  int64_t lookback_ms = 0;  // the watermark stays this far behind the provider's clock
   int quota_reserve_percent = 20;
   std::vector<ErrorRule> errors;
-  std::string error_code_pointer;     // JSON pointers into a failing answer's body
+  std::string error_code_pointer;  // JSON pointers into a failing answer's body
   std::string error_message_pointer;
   Json settings;  // the strategy's own part of the document (API version, page size, type map, ...)
 
   /// The exact object name for what a user wrote: `object_type` is "standard" or "custom".
+  /// Empty when the provider can have no object of that name.
   std::string exact_object(std::string_view object_type, std::string_view object) const;
 
   /// Compiles a document. Throws kBadDocument naming the JSON path.

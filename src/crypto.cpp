@@ -62,10 +62,10 @@ uint8_t *bytes_of(std::string &text) { return reinterpret_cast<uint8_t *>(text.d
 
 [[noreturn]] void throw_system_error(const char *what, const std::string &path) {
   const char *reason = strerrordesc_np(errno);
-  throw Error(ErrorClass::kInternal, std::string(what) + " \"" + path + "\"",
-              std::string("The system says: ") + (reason != nullptr ? reason : "unknown error") +
-                  ".",
-              "The setting supaglue.encryption_key_file names the file.");
+  throw Error(
+      ErrorClass::kInternal, std::string(what) + " \"" + path + "\"",
+      std::string("The system says: ") + (reason != nullptr ? reason : "unknown error") + ".",
+      "The setting supaglue.encryption_key_file names the file.");
 }
 
 [[noreturn]] void throw_cipher_error() {

@@ -83,9 +83,9 @@ void ObjectReader::collect(const Json &object, const std::string &prefix) {
   for (const auto &[key, value] : object.items()) {
     std::string here = prefix + key;
     if (key.find('.') == std::string::npos && place(here, value)) continue;
-    bool inner = std::any_of(
-        spellings_.begin(), spellings_.end(),
-        [&](const Spelling &s) { return std::string_view(s.path).starts_with(here + "."); });
+    bool inner = std::any_of(spellings_.begin(), spellings_.end(), [&](const Spelling &s) {
+      return std::string_view(s.path).starts_with(here + ".");
+    });
     if (!inner || key.find('.') != std::string::npos) unknown(prefix, key);
     if (value.is_null()) {
       for (const Spelling &s : spellings_) {
@@ -128,10 +128,10 @@ void ObjectReader::unknown(const std::string &prefix, const std::string &key) co
     if (std::find(allowed.begin(), allowed.end(), name) == allowed.end()) allowed.push_back(name);
   }
   std::string close = perhaps(key, allowed);
-  throw Error(ErrorClass::kBadDocument,
-              "unknown key \"" + base_ + prefix + key.substr(0, 100) + "\" in " + kind_, {},
-              close + (close.empty() ? "" : " ") + "Allowed here are: " + quoted_list(allowed) +
-                  ".");
+  throw Error(
+      ErrorClass::kBadDocument,
+      "unknown key \"" + base_ + prefix + key.substr(0, 100) + "\" in " + kind_, {},
+      close + (close.empty() ? "" : " ") + "Allowed here are: " + quoted_list(allowed) + ".");
 }
 
 const Json *ObjectReader::find(const char *key) const {

@@ -1,6 +1,6 @@
 // pure: checks the keys and values of the JSON documents that people write. It knows no kind of
-// document: the caller says which keys there may be, and where; every complaint is an Error of class
-// kBadDocument that names the JSON path. It never quotes the value of a secret.
+// document: the caller says which keys there may be, and where; every complaint is an Error of
+// class kBadDocument that names the JSON path. It never quotes the value of a secret.
 #pragma once
 
 #include <cstdint>

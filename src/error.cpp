@@ -11,10 +11,9 @@ struct Row {
   const char *name;
 };
 constexpr Row kRows[] = {
-    {"22023", ""},         {"42501", "permission"}, {"28000", "authentication"},
-    {"HV00R", "gone"},     {"HV005", "gone"},       {"53400", "quota"},
-    {"08006", "transient"}, {"HV000", "provider"},  {"22000", "data"},
-    {"08006", "destination"}, {"XX000", "internal"},
+    {"22023", ""},     {"42501", "permission"},  {"28000", "authentication"}, {"HV00R", "gone"},
+    {"HV005", "gone"}, {"53400", "quota"},       {"08006", "transient"},      {"HV000", "provider"},
+    {"22000", "data"}, {"08006", "destination"}, {"XX000", "internal"},
 };
 }  // namespace
 

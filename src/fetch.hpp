@@ -19,11 +19,11 @@ namespace supaglue {
 class Fetch {
  public:
   enum class State {
-    kBusy,       // waits for the pool, or until wake_at_ms()
+    kBusy,        // waits for the pool, or until wake_at_ms()
     kNeedsToken,  // call give_access() with a generation greater than access().generation
-    kPage,       // take_page() has one; nothing is under way until it is taken
-    kDone,       // the source has reached its end
-    kFailed,     // error() says why
+    kPage,        // take_page() has one; nothing is under way until it is taken
+    kDone,        // the source has reached its end
+    kFailed,      // error() says why
   };
   struct Counters {
     int64_t requests = 0;
@@ -36,7 +36,8 @@ class Fetch {
   Fetch(const Fetch &) = delete;
   Fetch &operator=(const Fetch &) = delete;
 
-  /// Moves on as far as it goes without waiting. `jitter` is in [0, 1).
+  /// Moves on as far as it goes without waiting. `jitter` is in [0, 1). What the source throws
+  /// goes through to the caller; the fetch is kFailed from then on.
   State advance(int64_t now_ms, double jitter);
   State state() const { return state_; }
   /// When advance() is to be called although the pool is silent; 0: never.
@@ -47,6 +48,7 @@ class Fetch {
   Page take_page();
   const Error &error() const { return error_; }
   const Source &source() const { return *source_; }
+  const std::shared_ptr<const Connector> &connector() const { return connector_; }
   const Counters &counters() const { return counters_; }
   /// The provider's time at the first answer, less the round trip; 0 before it.
   int64_t first_request_at_ms() const { return first_request_at_ms_; }
@@ -67,7 +69,7 @@ class Fetch {
   int64_t sent_at_ms_ = 0;
   int64_t first_request_at_ms_ = 0;
   Page page_;
-  Error error_{ErrorClass::kInternal, ""};
+  Error error_{ErrorClass::kInternal, "an error ended this fetch before"};
   Counters counters_;
 };
 

@@ -5,10 +5,12 @@
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cctype>
@@ -50,6 +52,7 @@ class Buffer {
   Buffer &operator=(const Buffer &) = delete;
 
   bool append(const char *bytes, size_t count) noexcept {
+    if (count == 0) return true;
     if (size_ + count > capacity_) {
       size_t capacity = std::max({size_ + count, capacity_ * 2, size_t{16384}});
       void *grown = std::realloc(data_, capacity);
@@ -69,6 +72,47 @@ class Buffer {
   char *data_ = nullptr;
   size_t size_ = 0;
   size_t capacity_ = 0;
+};
+
+// Decompresses gzip as it comes. Curl's own decoder takes a stream that ends too early for a whole
+// one, which would lose records.
+class Gunzip {
+ public:
+  ~Gunzip() {
+    if (begun_) inflateEnd(&stream_);
+  }
+  Gunzip() = default;
+  Gunzip(const Gunzip &) = delete;
+  Gunzip &operator=(const Gunzip &) = delete;
+
+  /// Gives what comes out to `sink(bytes, count)`; false when it is garbled or the sink says so.
+  template <typename Sink>
+  bool decode(char *bytes, size_t count, Sink &&sink) noexcept {
+    if (!begun_ && inflateInit2(&stream_, kGzipOnly) != Z_OK) return false;
+    begun_ = true;
+    stream_.next_in = reinterpret_cast<Bytef *>(bytes);
+    stream_.avail_in = static_cast<uInt>(count);
+    for (bool full = false; stream_.avail_in > 0 || full;) {
+      if (whole_ && inflateReset(&stream_) != Z_OK) return false;  // another member follows
+      char out[16384];
+      stream_.next_out = reinterpret_cast<Bytef *>(out);
+      stream_.avail_out = sizeof out;
+      int result = inflate(&stream_, Z_NO_FLUSH);
+      if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) return false;
+      whole_ = result == Z_STREAM_END;
+      full = !whole_ && stream_.avail_out == 0;
+      if (!sink(out, sizeof out - stream_.avail_out)) return false;
+    }
+    return true;
+  }
+  /// Whether nothing is missing.
+  bool whole() const { return whole_ || !begun_; }
+
+ private:
+  static constexpr int kGzipOnly = MAX_WBITS + 16;
+  z_stream stream_{};
+  bool begun_ = false;
+  bool whole_ = false;
 };
 
 struct Url {
@@ -132,7 +176,7 @@ bool is_private_ipv6(const uint8_t *bytes) {
   static constexpr uint8_t kLocalNat64[6] = {0, 0x64, 0xff, 0x9b, 0, 1};
   if (std::memcmp(bytes, kZero, 12) == 0 || std::memcmp(bytes, kMapped, 12) == 0 ||
       std::memcmp(bytes, kNat64, 12) == 0)
-    return ipv4_at(12);  // among them :: and ::1
+    return ipv4_at(12);                                         // among them :: and ::1
   if (bytes[0] == 0x20 && bytes[1] == 0x02) return ipv4_at(2);  // 6to4
   return (bytes[0] & 0xfe) == 0xfc ||                           // unique local
          (bytes[0] == 0xfe && (bytes[1] & 0x80) == 0x80) ||     // link-local, site-local
@@ -142,8 +186,7 @@ bool is_private_ipv6(const uint8_t *bytes) {
 
 bool is_private(const sockaddr *address) {
   if (address->sa_family == AF_INET)
-    return is_private_ipv4(
-        ntohl(reinterpret_cast<const sockaddr_in *>(address)->sin_addr.s_addr));
+    return is_private_ipv4(ntohl(reinterpret_cast<const sockaddr_in *>(address)->sin_addr.s_addr));
   if (address->sa_family == AF_INET6)
     return is_private_ipv6(reinterpret_cast<const sockaddr_in6 *>(address)->sin6_addr.s6_addr);
   return true;
@@ -186,6 +229,10 @@ struct Exchange {
   curl_slist *headers = nullptr;
   Buffer head;
   Buffer body;
+  Gunzip gunzip;
+  enum class Encoding { kPlain, kGzip, kUnknown } encoding = Encoding::kPlain;
+  bool head_whole = false;
+  bool garbled = false;
   bool forbidden = false;
   bool too_large = false;
   bool done = false;
@@ -203,15 +250,44 @@ constexpr size_t kMaxHeadBytes = 1 << 20;
 size_t on_body(char *bytes, size_t size, size_t count, void *arg) noexcept {
   auto *exchange = static_cast<Exchange *>(arg);
   count *= size;
-  exchange->too_large = exchange->body.size() + count >
-                        static_cast<size_t>(exchange->limits.max_response_bytes);
-  return !exchange->too_large && exchange->body.append(bytes, count) ? count : 0;
+  auto keep = [&](const char *decoded, size_t decoded_count) {
+    exchange->too_large = exchange->body.size() + decoded_count >
+                          static_cast<size_t>(exchange->limits.max_response_bytes);
+    return !exchange->too_large && exchange->body.append(decoded, decoded_count);
+  };
+  bool good = false;
+  if (exchange->encoding == Exchange::Encoding::kPlain)
+    good = keep(bytes, count);
+  else if (exchange->encoding == Exchange::Encoding::kGzip)
+    good = exchange->gunzip.decode(bytes, count, keep);
+  exchange->garbled = !good && !exchange->too_large;
+  return good ? count : 0;
+}
+
+Exchange::Encoding encoding_of(std::string_view line) noexcept {
+  constexpr std::string_view kName = "content-encoding:";
+  line.remove_prefix(kName.size());
+  while (!line.empty() && std::strchr(" \t\r\n", line.front())) line.remove_prefix(1);
+  while (!line.empty() && std::strchr(" \t\r\n", line.back())) line.remove_suffix(1);
+  auto is = [&](const char *name) {
+    return line.size() == std::strlen(name) && strncasecmp(line.data(), name, line.size()) == 0;
+  };
+  if (is("gzip") || is("x-gzip")) return Exchange::Encoding::kGzip;
+  return is("") || is("identity") ? Exchange::Encoding::kPlain : Exchange::Encoding::kUnknown;
 }
 
 size_t on_header(char *bytes, size_t size, size_t count, void *arg) noexcept {
   auto *exchange = static_cast<Exchange *>(arg);
   count *= size;
-  if (std::string_view(bytes, count).starts_with("HTTP/")) exchange->head.clear();
+  std::string_view line(bytes, count);
+  if (line.starts_with("HTTP/")) {  // an answer begins; what came before was interim
+    exchange->head.clear();
+    exchange->head_whole = false;
+    exchange->encoding = Exchange::Encoding::kPlain;
+  }
+  if (line == "\r\n" || line == "\n") exchange->head_whole = true;
+  if (count > 17 && strncasecmp(bytes, "content-encoding:", 17) == 0)
+    exchange->encoding = encoding_of(line);
   exchange->too_large = exchange->head.size() + count > kMaxHeadBytes;
   return !exchange->too_large && exchange->head.append(bytes, count) ? count : 0;
 }
@@ -278,12 +354,12 @@ void set_options(Exchange &exchange) {
                    limits.allow_insecure_http ? "https,http" : "https");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);  // a redirect is an answer
   curl_easy_setopt(easy, CURLOPT_PROXY, "");           // none from the environment
-  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+  curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);  // Gunzip does it
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "supaglue");
-  if (!limits.ca_bundle.empty())
-    curl_easy_setopt(easy, CURLOPT_CAINFO, limits.ca_bundle.c_str());
+  if (!limits.ca_bundle.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, limits.ca_bundle.c_str());
   // No low speed limit: a provider may think for as long as the request's own timeout.
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(limits.connect_timeout_ms));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(limits.request_timeout_ms));
@@ -305,13 +381,14 @@ void set_failure(Exchange &exchange, CURLcode code) {
   const std::string &host = exchange.host;
   const PoolLimits &limits = exchange.limits;
   if (exchange.too_large)
-    return exchange.fail(Failure::kTooLarge,
-                         "the answer of " + host + " is larger than " +
-                             std::to_string(limits.max_response_bytes) +
-                             " bytes (supaglue.max_response_bytes)");
+    return exchange.fail(Failure::kTooLarge, "the answer of " + host + " is larger than " +
+                                                 std::to_string(limits.max_response_bytes) +
+                                                 " bytes (supaglue.max_response_bytes)");
   if (exchange.forbidden)
     return exchange.fail(Failure::kForbidden,
                          host + " has a private address (supaglue.allow_private_networks)");
+  if (exchange.garbled)
+    return exchange.fail(Failure::kCutOff, "the answer of " + host + " was garbled");
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT: {
       curl_off_t connected = 0;
@@ -338,8 +415,6 @@ void set_failure(Exchange &exchange, CURLcode code) {
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CERTPROBLEM:
       return exchange.fail(Failure::kTls, "the TLS handshake with " + host + " failed");
-    case CURLE_BAD_CONTENT_ENCODING:
-      return exchange.fail(Failure::kCutOff, "the answer of " + host + " was garbled");
     default:
       return exchange.fail(Failure::kCutOff,
                            "the connection to " + host + " ended before the answer was whole");
@@ -372,6 +447,9 @@ void finish(Exchange &exchange, CURLcode code) {
   curl_easy_getinfo(exchange.easy, CURLINFO_SIZE_DOWNLOAD_T, &body_bytes);
   curl_easy_getinfo(exchange.easy, CURLINFO_HEADER_SIZE, &head_bytes);
   response.bytes_received = body_bytes + head_bytes;
+  // Curl takes a connection that ends amid the headers for an answer without a body.
+  if (code == CURLE_OK && !(exchange.head_whole && exchange.gunzip.whole()))
+    code = CURLE_PARTIAL_FILE;
   if (code != CURLE_OK) return set_failure(exchange, code);
   curl_easy_getinfo(exchange.easy, CURLINFO_RESPONSE_CODE, &response.status);
   set_headers_of_answer(exchange);
@@ -511,8 +589,8 @@ int Pool::fd() const { return state_->epoll_fd; }
 
 Pool::Transfer Pool::start(const Request &request) {
   Transfer transfer = ++state_->last;
-  auto &exchange = *(state_->exchanges[transfer] =
-                         std::make_unique<Exchange>(request, state_->limits));
+  auto &exchange =
+      *(state_->exchanges[transfer] = std::make_unique<Exchange>(request, state_->limits));
   auto refuse = [&](std::string text) {
     exchange.fail(Response::Failure::kForbidden, std::move(text));
     State::on_timer(state_->multi, 0, state_.get());  // whoever waits must look

@@ -31,12 +31,12 @@ struct Request {
 struct Response {
   enum class Failure {
     kNone,
-    kTimeout,     // connecting or answering took too long
+    kTimeout,      // connecting or answering took too long
     kUnreachable,  // could not be resolved or connected to
-    kCutOff,      // the connection ended, or the body was garbled, before the answer was whole
-    kTls,         // the certificate was not accepted
-    kTooLarge,    // the body passed max_response_bytes
-    kForbidden,   // the address is not allowed (allow_private_networks, allow_insecure_http)
+    kCutOff,       // the connection ended, or the body was garbled, before the answer was whole
+    kTls,          // the certificate was not accepted
+    kTooLarge,     // the body passed max_response_bytes
+    kForbidden,    // the address is not allowed (allow_private_networks, allow_insecure_http)
   };
   Failure failure = Failure::kNone;
   std::string failure_text;  // our own words: curl's differ between versions

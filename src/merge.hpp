@@ -12,11 +12,18 @@ namespace supaglue {
 struct Merge;
 
 /// Opens a run's merge in the destination's current transaction; chooses run->emitted_at. Returns null when the
-/// table lost the rows that the last run left and the run is not full: it must be read in full.
+/// table lost the rows that the last run left and the run is not full: it must be read in full. The table is there
+/// already (ensure_table(), in a transaction of its own for workers). The merge lives in the current memory context.
 Merge *begin_merge(Destination *destination, const Sync *sync, Run *run);
-/// Merges a page and adds to the run's counts.
+/// Merges a page and adds to the run's counts, records_read and rejected too (a run begins with zeros); the unusable
+/// records go to our own table of rejects.
 void merge_page(Merge *merge, const Page *page);
 /// Ends it after the last page of a complete run: absence, rows_stored, and a remote destination's _supaglue_syncs.
+/// Raises 22000 when too many records were unusable.
 void finish_merge(Merge *merge);
+
+/// Whether a remote destination has committed this very run before (and this server did not live to record it); fills
+/// emitted_at, counts and rows_stored. In a transaction of the destination.
+bool remote_run_committed(Destination *destination, const Sync *sync, Run *run);
 
 }  // namespace supaglue

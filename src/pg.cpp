@@ -66,6 +66,103 @@ void pg_call_erased(void (*fn)(void *), void *arg) {
   if (error != nullptr) throw PgError{error};
 }
 
+ErrorData *attempt_erased(void (*fn)(void *), void *arg) {
+  MemoryContext context = CurrentMemoryContext;
+  ResourceOwner owner = CurrentResourceOwner;
+  ErrorData *volatile error = nullptr;
+  BeginInternalSubTransaction(nullptr);
+  MemoryContextSwitchTo(context);
+  PG_TRY();
+  {
+    fn(arg);
+    ReleaseCurrentSubTransaction();
+  }
+  PG_CATCH();
+  {
+    MemoryContextSwitchTo(context);
+    error = CopyErrorData();
+    FlushErrorState();
+    RollbackAndReleaseCurrentSubTransaction();
+  }
+  PG_END_TRY();
+  MemoryContextSwitchTo(context);
+  CurrentResourceOwner = owner;
+  if (error != nullptr && (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+                           error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
+    ReThrowError(error);
+  return error;
+}
+
+ErrorData *unit_of_work_erased(void (*fn)(void *), void *arg) {
+  MemoryContext context = CurrentMemoryContext;
+  ErrorData *volatile error = nullptr;
+  PG_TRY();
+  {
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "cannot connect to SPI");
+    PushActiveSnapshot(GetTransactionSnapshot());
+    fn(arg);
+    SPI_finish();
+    PopActiveSnapshot();
+    CommitTransactionCommand();
+  }
+  PG_CATCH();
+  {
+    HOLD_INTERRUPTS();
+    MemoryContextSwitchTo(context);
+    error = CopyErrorData();
+    EmitErrorReport();
+    AbortCurrentTransaction();
+    FlushErrorState();
+    RESUME_INTERRUPTS();
+  }
+  PG_END_TRY();
+  MemoryContextSwitchTo(context);
+  pgstat_report_stat(false);
+  return error;
+}
+
+Oid scan_user(ForeignScanState *node) {
+#if PG_VERSION_NUM >= 160000
+  const Oid user = reinterpret_cast<ForeignScan *>(node->ss.ps.plan)->checkAsUser;
+#else
+  const auto *plan = reinterpret_cast<const Scan *>(node->ss.ps.plan);
+  const Oid user = exec_rt_fetch(plan->scanrelid, node->ss.ps.state)->checkAsUser;
+#endif
+  return OidIsValid(user) ? user : GetUserId();
+}
+
+AclResult server_rights(Oid server, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE);
+#else
+  return pg_foreign_server_aclcheck(server, role, ACL_USAGE);
+#endif
+}
+
+ForeignPath *make_foreign_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup_cost,
+                               Cost total_cost, Relids required_outer) {
+#if PG_VERSION_NUM >= 180000
+  return create_foreignscan_path(root, rel, nullptr, rows, 0, startup_cost, total_cost, NIL,
+                                 required_outer, nullptr, NIL, NIL);
+#elif PG_VERSION_NUM >= 170000
+  return create_foreignscan_path(root, rel, nullptr, rows, startup_cost, total_cost, NIL,
+                                 required_outer, nullptr, NIL, NIL);
+#else
+  return create_foreignscan_path(root, rel, nullptr, rows, startup_cost, total_cost, NIL,
+                                 required_outer, nullptr, NIL);
+#endif
+}
+
+#if PG_VERSION_NUM >= 150000
+double random_fraction() { return pg_prng_double(&pg_global_prng_state); }
+void reserve_settings(const char *prefix) { MarkGUCPrefixReserved(prefix); }
+#else
+double random_fraction() { return static_cast<double>(random()) / (MAX_RANDOM_VALUE + 1.0); }
+void reserve_settings(const char *prefix) { EmitWarningsOnPlaceholders(prefix); }
+#endif
+
 const char *sqlstate_text(int sqlerrcode) { return unpack_sql_state(sqlerrcode); }
 
 const char *error_class_of(int sqlerrcode) {

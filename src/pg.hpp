@@ -22,11 +22,14 @@
 #include "schedule.hpp"
 #include "session.hpp"
 #include "source.hpp"
+#include "stamp.hpp"
 
 extern "C" {
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/reloptions.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -42,21 +45,25 @@ extern "C" {
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/explain.h"
 #include "commands/extension.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
 #include "libpq/pqsignal.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
@@ -68,6 +75,8 @@ extern "C" {
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "storage/dsm.h"
+#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
@@ -79,16 +88,22 @@ extern "C" {
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/tuplesort.h"
+#if PG_VERSION_NUM >= 150000
+#include "common/pg_prng.h"
+#endif
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
@@ -138,6 +153,20 @@ template <typename Body>
   raised.raise();
 }
 
+/// Like guard(), but gives the error to the caller instead of raising it; false: there was one.
+template <typename Body>
+[[gnu::noinline]] bool attempt(Body &&body, Raised *raised) {
+  const Frame frame;
+  try {
+    body();
+    return true;
+  } catch (...) {
+    raised->capture();
+  }
+  frame.restore();
+  return false;
+}
+
 /// A Postgres error on its way through C++ frames; only guard() may end it.
 struct PgError {
   ErrorData *data;
@@ -170,6 +199,17 @@ auto pg_call(Body &&body) -> decltype(body()) {
   }
 }
 
+/// Runs fn(arg) in a subtransaction. Null when it went well; else what it did is undone, and its error is given.
+ErrorData *attempt_erased(void (*fn)(void *), void *arg);
+
+/// Postgres code that may fail without ending the caller's transaction. `body` is pg code: it may
+/// raise, throws nothing and owns no destructors. A cancel and a shutdown are raised as ever.
+template <typename Body>
+ErrorData *attempt(Body &&body) {
+  return attempt_erased(
+      [](void *arg) { (*static_cast<std::remove_reference_t<Body> *>(arg))(); }, &body);
+}
+
 /// Makes a C++ object that lives as long as the memory context, on errors too.
 template <typename T, typename... Args>
 T *make_in(MemoryContext context, Args &&...args) {
@@ -188,6 +228,30 @@ char *guarded_text(Body &&body) {
   guard([&] { *text = body(); });
   return pnstrdup(text->data(), text->size());
 }
+
+/// Runs fn(arg) in a transaction of its own, with SPI connected and a snapshot. An error aborts the
+/// transaction, is logged, and returned as a copy in the current context; null when all went well.
+/// For the workers' loops: no transaction may be under way.
+ErrorData *unit_of_work_erased(void (*fn)(void *), void *arg);
+template <typename Body>
+ErrorData *unit_of_work(Body &&body) {
+  return unit_of_work_erased(
+      [](void *arg) { (*static_cast<std::remove_reference_t<Body> *>(arg))(); }, &body);
+}
+
+// What differs between versions of Postgres for a foreign scan.
+/// The role whose rights the scan uses: a view's owner when it is read through a view.
+Oid scan_user(ForeignScanState *node);
+/// Whether a role may use a foreign server.
+AclResult server_rights(Oid server, Oid role);
+/// A path that scans a foreign table in no particular order.
+ForeignPath *make_foreign_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup_cost,
+                               Cost total_cost, Relids required_outer);
+
+/// A number in [0, 1).
+double random_fraction();
+/// Warns of settings of ours that do not exist.
+void reserve_settings(const char *prefix);
 
 /// The SQLSTATE of an error as text, and its class as sync_runs.error_class has it.
 const char *sqlstate_text(int sqlerrcode);
@@ -220,3 +284,16 @@ const char *error_class_of(int sqlerrcode);
   }                                                                             \
   }                                                                             \
   static void name##_body([[maybe_unused]] Datum argument)
+
+/// Declares the library and opens what runs when it is loaded: `SUPAGLUE_MODULE() { ... }`.
+#define SUPAGLUE_MODULE()                                                               \
+  static void module_init_body();                                                       \
+  extern "C" {                                                                          \
+  __attribute__((visibility("default"))) const Pg_magic_struct *Pg_magic_func(void);    \
+  PG_MODULE_MAGIC;                                                                      \
+  __attribute__((visibility("default"))) void _PG_init(void);                           \
+  void _PG_init(void) {                                                                 \
+    ::supaglue::guard([] { module_init_body(); });                                      \
+  }                                                                                     \
+  }                                                                                     \
+  static void module_init_body()

@@ -18,7 +18,8 @@ struct ReadingSpec {
   const char *config;        // the object's JSON (exclude_fields), or null
   List *fields;              // of String; NIL: every readable field
   List *ids;                 // of String; NIL: all
-  int max_requests;          // 0: no limit; beyond it raises 53400 with a hint
+  int max_requests;          // 0: no limit (negative: none left); beyond it raises 53400 with a hint
+  bool no_repeats;           // raises 08006 rather than giving a record again after the provider lost its place
 };
 
 struct Reading;

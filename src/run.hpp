@@ -26,6 +26,10 @@ struct Run {
 /// Decides what the next run of a sync is. `force_full`: the user asked; `manual`: by materialize() or trigger_sync().
 Run *plan_run(const Sync *sync, bool manual, bool force_full);
 
+/// The watermark that a run which succeeds leaves: the provider's time at its first request less the lookback; none for an
+/// object that the provider does not stamp.
+TimestampTz watermark_after(const Sync *sync, const Run *run);
+
 /// Writes the end of a run: run_log, syncs (phase, watermark = provider_time - lookback, next_run_at, counters), the event
 /// sync.complete (and sync.recovered). In the transaction of the merge.
 void finish_run(const Sync *sync, const Run *run);

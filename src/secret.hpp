@@ -11,7 +11,13 @@ bytea *seal_secret(const char *purpose, const char *plain);
 /// The JSON text, in the current context. {"file": "/path"} values are replaced by the files' contents (trailing newline
 /// cut). Raises XX000 with a hint when the key does not fit.
 char *unseal_secret(const char *purpose, const bytea *sealed);
-/// The same without reading the files: for update_*().
+/// The same without reading the files: for update_*(). Null gives null.
 char *unseal_secret_as_stored(const char *purpose, const bytea *sealed);
+
+/// The same replacement in a secret that is not sealed. Null gives null.
+char *read_secret_files(const char *plain);
+
+/// Raises 42501 when a secret is {"file": ...} and the role may not read the server's files. `plain` may be null.
+void check_secret_files(Oid role, const char *plain);
 
 }  // namespace supaglue

@@ -1,7 +1,7 @@
 // pure: the session stands between a source and the pool for one connection: it adds
 // authentication, sorts answers, and says when to try again. Every decision is a function of its
-// arguments, the time included (milliseconds since 1970). It starts no transfer and keeps no secret longer
-// than a request.
+// arguments, the time included (milliseconds since 1970). It starts no transfer and keeps no secret
+// longer than a request.
 #pragma once
 
 #include <cstdint>

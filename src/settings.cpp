@@ -75,7 +75,7 @@ void define_settings() {
        &s.application_id, "default", PGC_USERSET);
   text("supaglue.customer_id", "The customer that live tables read; empty means all.",
        &s.customer_id, "", PGC_USERSET);
-  MarkGUCPrefixReserved("supaglue");
+  reserve_settings("supaglue");
 }
 
 PoolLimits pool_limits() {

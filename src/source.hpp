@@ -27,7 +27,7 @@ struct Task {
   std::vector<std::string> fields;  // empty: every readable field
   std::vector<std::string> ids;     // only these; empty: all (a live scan's `id =`)
   std::vector<std::string> exclude_fields;
-  Json metadata;                    // what an earlier source learned (Source::metadata()), or null
+  Json metadata;  // what an earlier source learned (Source::metadata()), or null
 };
 
 struct Done {};
@@ -60,6 +60,8 @@ class Source {
   virtual std::string describe_request() const = 0;
   /// How many records the provider said there are in all; -1 unknown.
   virtual int64_t total() const { return -1; }
+  /// How often recover() has gone back to the first page: records come again after that.
+  virtual int restarts() const { return 0; }
 };
 
 /// A new source for a task, or one that goes on from a plan and a cursor (both null: new).

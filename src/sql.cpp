@@ -3,10 +3,6 @@
 
 #include "pg.hpp"
 
-extern "C" {
-#include "common/pg_prng.h"
-}
-
 namespace supaglue {
 
 Arg text_arg(const char *value) {
@@ -49,16 +45,21 @@ static uint64 run(const char *statement, std::initializer_list<Arg> args, bool l
     values[i] = arg.value;
     nulls[i++] = arg.null ? 'n' : ' ';
   }
+  // SPI leaves its own context current; whoever called may have chosen another for the results.
+  MemoryContext context = CurrentMemoryContext;
   int result;
   if (latest) {
     SPIPlanPtr plan = SPI_prepare(statement, count, types);
     if (plan == nullptr) elog(ERROR, "cannot prepare: %s", SPI_result_code_string(SPI_result));
-    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    // A new catalog snapshot is just that: the newest; GetLatestSnapshot() is refused while a parallel query runs.
+    Snapshot snapshot = RegisterSnapshot(GetCatalogSnapshot(InvalidOid));
     result = SPI_execute_snapshot(plan, values, nulls, snapshot, InvalidSnapshot, true, false, 0);
     UnregisterSnapshot(snapshot);
+    SPI_freeplan(plan);
   } else {
     result = SPI_execute_with_args(statement, count, types, values, nulls, false, 0);
   }
+  MemoryContextSwitchTo(context);
   if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
   return SPI_processed;
 }
@@ -140,7 +141,14 @@ static constexpr int64 kEpochMs =
 
 TimestampTz time_of_ms(int64 ms) { return (ms - kEpochMs) * 1000; }
 int64 ms_of_time(TimestampTz time) { return time / 1000 + kEpochMs; }
+char *iso_of_time(TimestampTz time) {
+  if (TIMESTAMP_IS_NOBEGIN(time)) return nullptr;
+  auto *text = static_cast<char *>(palloc(129));  // MAXDATELEN, whose header defines too much
+  const int utc = 0;
+  return JsonEncodeDateTime(text, TimestampTzGetDatum(time), TIMESTAMPTZOID, &utc);
+}
+
 int64 now_ms() { return ms_of_time(GetCurrentTimestamp()); }
-double jitter() { return pg_prng_double(&pg_global_prng_state); }
+double jitter() { return random_fraction(); }
 
 }  // namespace supaglue

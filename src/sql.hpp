@@ -45,6 +45,8 @@ char *format(const char *pattern, ...) pg_attribute_printf(1, 2);
 TimestampTz time_of_ms(int64 ms);
 int64 ms_of_time(TimestampTz time);
 int64 now_ms();
+/// The whole of it as ISO 8601 text in UTC, microseconds too; null for DT_NOBEGIN.
+char *iso_of_time(TimestampTz time);
 /// A number in [0, 1).
 double jitter();
 

@@ -7,6 +7,17 @@
 
 namespace supaglue {
 
+/// The columns of every table, in order; the live twins have the same.
+struct Column {
+  const char *name;
+  const char *type;      // with its collation
+  bool not_null;
+  const char *backfill;  // for rows that were there before the column; null for key columns
+  const char *comment;
+};
+constexpr int kColumnCount = 8;
+extern const Column table_columns[kColumnCount];
+
 /// The DDL of a table as one script, as destination_ddl() shows it.
 char *table_ddl(const char *schema_name, const char *table_name);
 /// Makes the schema and the table, or adds the missing columns, in the destination's current transaction, with

@@ -21,12 +21,16 @@ TokenState *load_tokens(MemoryContext context, int64 connection_id);
 /// backend waits on its latch. Raises the provider's refusal (28000), or 55000 where no worker can be started.
 void refresh_elsewhere(int64 connection_id, int64 generation);
 
+/// Waits for the connection's session lock: in a process without a transaction.
+void wait_for_tokens(int64 connection_id);
 /// For the fetcher: takes the connection's session lock without waiting; false: another process refreshes it now.
 bool lock_tokens(int64 connection_id);
 void unlock_tokens(int64 connection_id);
 /// Stores refreshed tokens, commits with synchronous_commit on (its own transaction), and records account id and base url.
-void store_tokens(int64 connection_id, int64 generation, const Tokens *tokens);
-/// Records that the provider refused the grant: connection status, event (its own transaction).
-void refuse_tokens(int64 connection_id, const char *reason);
+/// `generation` is the one that was refreshed: when the connection has got other credentials meanwhile, nothing is stored.
+/// An error is logged and returned, null when all went well; no transaction may be under way.
+ErrorData *store_tokens(int64 connection_id, int64 generation, const Tokens *tokens);
+/// Records that the provider refused the grant: connection status, event. The same rules.
+ErrorData *refuse_tokens(int64 connection_id, const char *reason);
 
 }  // namespace supaglue

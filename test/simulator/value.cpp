@@ -47,12 +47,18 @@ static void put(char *at, std::int64_t number, int digits) {
   for (int i = digits - 1; i >= 0; i--, number /= 10) at[i] = static_cast<char>('0' + number % 10);
 }
 
-std::string format_date(std::int64_t days) {
-  std::string out = "0000-00-00";
+void append_date(std::string &out, std::int64_t days) {
+  char text[] = "0000-00-00";
   const Civil civil = civil_from_days(days);
-  put(out.data(), civil.year, 4);
-  put(out.data() + 5, civil.month, 2);
-  put(out.data() + 8, civil.day, 2);
+  put(text, civil.year, 4);
+  put(text + 5, civil.month, 2);
+  put(text + 8, civil.day, 2);
+  out.append(text, 10);
+}
+
+std::string format_date(std::int64_t days) {
+  std::string out;
+  append_date(out, days);
   return out;
 }
 
@@ -62,14 +68,21 @@ static std::int64_t floor_days(std::int64_t ms) {
   return (ms >= 0 ? ms : ms - ms_per_day + 1) / ms_per_day;
 }
 
-std::string format_datetime(std::int64_t ms) {
+void append_datetime(std::string &out, std::int64_t ms) {
   const std::int64_t days = floor_days(ms);
   const std::int64_t rest = ms - days * ms_per_day;
-  std::string out = format_date(days) + "T00:00:00.000+0000";
-  put(out.data() + 11, rest / 3600000, 2);
-  put(out.data() + 14, rest / 60000 % 60, 2);
-  put(out.data() + 17, rest / 1000 % 60, 2);
-  put(out.data() + 20, rest % 1000, 3);
+  char text[] = "T00:00:00.000+0000";
+  put(text + 1, rest / 3600000, 2);
+  put(text + 4, rest / 60000 % 60, 2);
+  put(text + 7, rest / 1000 % 60, 2);
+  put(text + 10, rest % 1000, 3);
+  append_date(out, days);
+  out.append(text, 18);
+}
+
+std::string format_datetime(std::int64_t ms) {
+  std::string out;
+  append_datetime(out, ms);
   return out;
 }
 
@@ -166,11 +179,21 @@ void append_json_text(std::string &out, std::string_view text) {
     start = i + 1;
     char escape[8];
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         std::snprintf(escape, sizeof escape, "\\u%04x", c);
         out += escape;

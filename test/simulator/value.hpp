@@ -17,6 +17,12 @@ struct Value {
   Kind kind = Kind::null;
   std::string text;
 
+  // For values that are made by the million: the text's memory is used again.
+  std::string &begin(Kind of_kind) {
+    kind = of_kind;
+    text.clear();
+    return text;
+  }
   static Value of(std::string text);  // null when empty: Salesforce keeps no empty strings
   static Value number(std::string decimal) { return {Kind::number, std::move(decimal)}; }
   static Value boolean(bool is_true) { return {Kind::boolean, is_true ? "true" : "false"}; }
@@ -42,17 +48,19 @@ struct Civil {
 };
 Civil civil_from_days(std::int64_t days);
 
-std::string format_date(std::int64_t days);           // 2024-01-02
-std::string format_datetime(std::int64_t ms);         // 2024-01-02T03:04:05.000+0000
-std::string format_http_date(std::int64_t ms);        // Tue, 02 Jan 2024 03:04:05 GMT
+void append_date(std::string &out, std::int64_t days);
+void append_datetime(std::string &out, std::int64_t ms);
+std::string format_date(std::int64_t days);     // 2024-01-02
+std::string format_datetime(std::int64_t ms);   // 2024-01-02T03:04:05.000+0000
+std::string format_http_date(std::int64_t ms);  // Tue, 02 Jan 2024 03:04:05 GMT
 std::optional<std::int64_t> parse_date(std::string_view text);
 std::optional<std::int64_t> parse_datetime(std::string_view text);  // with Z or an offset
 std::optional<std::int64_t> parse_http_date(const std::string &text);
 bool is_time(std::string_view text);  // 03:04:05.000Z
 
 std::string lower(std::string_view text);
-std::uint64_t mix(std::uint64_t x);                // splitmix64's finalizer
-std::uint64_t hash(std::string_view text);         // FNV-1a, the same in every run
+std::uint64_t mix(std::uint64_t x);         // splitmix64's finalizer
+std::uint64_t hash(std::string_view text);  // FNV-1a, the same in every run
 
 void append_json_text(std::string &out, std::string_view text);
 // As Salesforce writes a double: 25.0, 12.5, 1.39E8.

@@ -41,8 +41,11 @@ sub start
 		open STDIN, '<', '/dev/null';
 		open STDOUT, '>>', $self->{log};
 		open STDERR, '>&', \*STDOUT;
-		exec $ENV{SUPAGLUE_SIMULATOR_PROGRAM}, '--port', $port, '--port-file', $self->{port_file},
-		  @{ $self->{arguments} };
+		{
+			# It ends with us even if we are killed.
+			exec 'setpriv', '--pdeathsig', 'TERM', $ENV{SUPAGLUE_SIMULATOR_PROGRAM},
+			  '--port', $port, '--port-file', $self->{port_file}, @{ $self->{arguments} };
+		}
 		POSIX::_exit(127);
 	}
 	$self->{pid} = $pid;

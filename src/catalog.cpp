@@ -1,0 +1,131 @@
+// pg: the extension as an object of this database. See catalog.hpp.
+#include "catalog.hpp"
+
+#include "pg.hpp"
+#include "settings.hpp"
+#include "sql.hpp"
+
+namespace supaglue {
+
+bool extension_exists() { return OidIsValid(get_extension_oid("supaglue", true)); }
+
+Oid extension_owner() {
+  const Oid extension = get_extension_oid("supaglue", false);
+  Relation catalog = table_open(ExtensionRelationId, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(extension));
+  SysScanDesc scan = systable_beginscan(catalog, ExtensionOidIndexId, true, nullptr, 1, &key);
+  HeapTuple tuple = systable_getnext(scan);
+  if (!HeapTupleIsValid(tuple)) elog(ERROR, "extension \"supaglue\" has just been dropped");
+  const Oid owner = reinterpret_cast<Form_pg_extension>(GETSTRUCT(tuple))->extowner;
+  systable_endscan(scan);
+  table_close(catalog, AccessShareLock);
+  return owner;
+}
+
+Identity become(Oid role, bool restricted) {
+  Identity before;
+  GetUserIdAndSecContext(&before.role, &before.security_context);
+  SetUserIdAndSecContext(role, before.security_context | SECURITY_LOCAL_USERID_CHANGE |
+                                   (restricted ? SECURITY_RESTRICTED_OPERATION : 0));
+  return before;
+}
+
+void restore(Identity identity) {
+  SetUserIdAndSecContext(identity.role, identity.security_context);
+}
+
+Api open_api() {
+  const Oid caller = GetUserId();
+  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "cannot connect to SPI");
+  return {become(extension_owner(), false), caller};
+}
+
+void close_api(Api api) {
+  restore(api.identity);
+  SPI_finish();
+}
+
+const char *default_application() {
+  if (settings.application_id == nullptr || settings.application_id[0] == '\0')
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("supaglue.application_id must not be empty"),
+                    errhint("Set it, or name the application.")));
+  return pstrdup(settings.application_id);
+}
+
+const char *application_of(FunctionCallInfo fcinfo, int argument) {
+  if (argument >= PG_NARGS() || PG_ARGISNULL(argument)) return default_application();
+  return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+static void require_argument(FunctionCallInfo fcinfo, int argument, const char *name) {
+  if (PG_ARGISNULL(argument))
+    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name)));
+}
+
+char *text_argument(FunctionCallInfo fcinfo, int argument, const char *name) {
+  require_argument(fcinfo, argument, name);
+  return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+int64 int_argument(FunctionCallInfo fcinfo, int argument, const char *name) {
+  require_argument(fcinfo, argument, name);
+  return PG_GETARG_INT64(argument);
+}
+
+static char *system_identifier() { return format(UINT64_FORMAT, GetSystemIdentifier()); }
+
+void claim_installation() {
+  sql("INSERT INTO supaglue_internal.installation (system_identifier, database) "
+      "VALUES ($1, $2::oid) ON CONFLICT DO NOTHING",
+      {text_arg(system_identifier()), int_arg(static_cast<int64>(MyDatabaseId))});
+  if (installation_is_elsewhere())
+    ereport(WARNING, (errmsg("this database is a copy of the one that the syncs belong to"),
+                      errdetail("Nothing is synced here."),
+                      errhint("Call supaglue.adopt_database() if the syncs shall run here.")));
+}
+
+// Whether there is a row, and whether it names this very database.
+static bool installation_row(bool *here) {
+  const uint64 rows = sql(
+      "SELECT system_identifier = $1 AND database = $2::oid FROM supaglue_internal.installation",
+      {text_arg(system_identifier()), int_arg(static_cast<int64>(MyDatabaseId))});
+  *here = rows > 0 && bool_at(0, 1);
+  return rows > 0;
+}
+
+bool installation_is_here() {
+  bool here;
+  return installation_row(&here) && here;
+}
+
+bool installation_is_elsewhere() {
+  bool here;
+  return installation_row(&here) && !here;
+}
+
+void move_installation_here() {
+  sql("INSERT INTO supaglue_internal.installation (system_identifier, database) "
+      "VALUES ($1, $2::oid) ON CONFLICT (single) DO UPDATE SET "
+      "system_identifier = excluded.system_identifier, database = excluded.database, "
+      "adopted_at = excluded.adopted_at",
+      {text_arg(system_identifier()), int_arg(static_cast<int64>(MyDatabaseId))});
+}
+
+void write_event(const char *kind, const char *application_id, const char *customer_id,
+                 const char *provider_name, int64 sync_id, int64 run_id, const char *payload) {
+  sql("WITH event AS ("
+      "  INSERT INTO supaglue_internal.events"
+      "    (kind, application_id, customer_id, provider_name, sync_id, run_id, payload)"
+      "  VALUES ($1, $2, $3, $4, nullif($5, 0), nullif($6, 0),"
+      "          coalesce($7, '{}')::jsonb)"
+      "  RETURNING id, kind, sync_id, run_id)"
+      "SELECT pg_catalog.pg_notify('supaglue', pg_catalog.json_build_object("
+      "  'id', id, 'kind', kind, 'run', run_id, 'sync', sync_id)::text) FROM event",
+      {text_arg(kind), text_arg(application_id), text_arg(customer_id), text_arg(provider_name),
+       int_arg(sync_id), int_arg(run_id), text_arg(payload)});
+}
+
+}  // namespace supaglue

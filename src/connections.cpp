@@ -1,0 +1,187 @@
+// pg: create_connection(), update_connection(), delete_connection().
+#include "catalog.hpp"
+#include "pg.hpp"
+#include "resource.hpp"
+#include "secret.hpp"
+#include "sql.hpp"
+#include "sync_rows.hpp"
+
+using namespace supaglue;
+
+namespace {
+
+void require_customer(const char *application_id, const char *customer_id) {
+  if (sql("SELECT FROM supaglue_internal.customers WHERE application_id = $1 AND customer_id = $2 "
+          "FOR KEY SHARE",
+          {text_arg(application_id), text_arg(customer_id)}) == 0)
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                    errmsg("customer \"%s\" does not exist in application \"%s\"", customer_id,
+                           application_id),
+                    errhint("Call supaglue.upsert_customer() first.")));
+}
+
+void require_auth_type(const Resource *connection, int64 provider_id) {
+  sql("SELECT config ->> 'auth_type' FROM supaglue_internal.providers WHERE id = $1",
+      {int_arg(provider_id)});
+  const char *expected = text_at(0, 1);
+  if (!same_text(text_of(connection, "auth_type"), expected))
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("the credentials of the connection are not of the provider's auth_type"),
+                    errdetail("The provider's is \"%s\".", expected)));
+}
+
+// The part of the document that the table has no column for.
+char *config_of(const Resource *connection) {
+  return guarded_text([&] {
+    Json config = connection->document->plain;
+    for (const char *key : {"application_id", "customer_id", "provider_id", "provider_name"})
+      config.erase(key);
+    return config.dump();
+  });
+}
+
+// When the access token that was given ends: a stamp, or seconds or milliseconds since 1970.
+char *expiry_of(const Resource *connection) {
+  char *expiry = guarded_text([&]() -> std::string {
+    const Json &secret = connection->document->secret;
+    if (!secret.contains("expires_at")) return "";
+    if (secret["expires_at"].is_string()) return secret["expires_at"].get<std::string>();
+    const int64_t number = secret["expires_at"].get<int64_t>();
+    return std::to_string(number < 100'000'000'000 ? number * 1000 : number);
+  });
+  if (expiry[0] == '\0') return nullptr;
+  if (strspn(expiry, "0123456789") < strlen(expiry)) return expiry;
+  sql("SELECT pg_catalog.to_timestamp($1::numeric / 1000)::text", {text_arg(expiry)});
+  return text_at(0, 1);
+}
+
+void write_connection_event(const char *kind, const char *application_id, const char *customer_id,
+                            const char *provider_name, int64 id) {
+  write_event(kind, application_id, customer_id, provider_name, 0, 0,
+              format("{\"connection_id\": " INT64_FORMAT "}", id));
+}
+
+}  // namespace
+
+SUPAGLUE_FUNCTION(supaglue_create_connection) {
+  const char *document = document_argument(fcinfo, 0, "config");
+  const Api api = open_api();
+  const Resource *connection = read_resource([&] { return read_connection(document); });
+  const char *customer = text_of(connection, "customer_id");
+  check_secret_files(api.caller, connection->secret);
+  const Reference provider = resolve(kProvider, connection, "provider_id", "provider_name");
+  require_customer(connection->application_id, customer);
+  require_auth_type(connection, provider.id);
+  if (sql("SELECT id FROM supaglue_internal.connections "
+          "WHERE application_id = $1 AND customer_id = $2 AND provider_id = $3",
+          {text_arg(connection->application_id), text_arg(customer), int_arg(provider.id)}) > 0)
+    ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
+                    errmsg("customer \"%s\" has a connection to \"%s\" already", customer,
+                           provider.name),
+                    errdetail("It has the id %s.", text_at(0, 1)),
+                    errhint("Use supaglue.update_connection() to give it new credentials.")));
+  claim_installation();
+  const int64 id = take_id(kConnection, connection->id);
+  sql("INSERT INTO supaglue_internal.connections (id, application_id, customer_id, provider_id, config) "
+      "VALUES ($1, $2, $3, $4, $5::jsonb)",
+      {int_arg(id), text_arg(connection->application_id), text_arg(customer), int_arg(provider.id),
+       text_arg(config_of(connection))});
+  sql("INSERT INTO supaglue_internal.tokens (connection_id, secret, expires_at) "
+      "VALUES ($1, $2, $3::timestamptz)",
+      {int_arg(id), sealed_arg(kConnection, id, connection->secret),
+       text_arg(expiry_of(connection))});
+  write_connection_event("connection.created", connection->application_id, customer, provider.name,
+                         id);
+  make_missing_syncs(provider.id);
+  close_api(api);
+  PG_RETURN_INT64(id);
+}
+
+namespace {
+
+struct StoredConnection {
+  Resource *resource;
+  char *provider_name;
+  bool active;
+};
+
+StoredConnection load_connection(int64 id) {
+  if (sql("SELECT c.application_id, p.name, (c.config || pg_catalog.jsonb_build_object("
+          "  'customer_id', c.customer_id, 'provider_name', p.name))::text, t.secret, c.status = 'active' "
+          "FROM supaglue_internal.connections c "
+          "JOIN supaglue_internal.providers p ON p.id = c.provider_id "
+          "JOIN supaglue_internal.tokens t ON t.connection_id = c.id WHERE c.id = $1 "
+          "FOR UPDATE OF c, t",
+          {int_arg(id)}) == 0)
+    no_such(kConnection, id);
+  const char *application = text_at(0, 1), *plain = text_at(0, 3);
+  StoredConnection stored = {nullptr, text_at(0, 2), bool_at(0, 5)};
+  stored.resource =
+      stored_resource(id, application, "", plain,
+                      unseal_secret_as_stored(purpose_of(kConnection, id), bytes_at(0, 4)));
+  return stored;
+}
+
+// Whose connection it is and to what is what it is.
+void require_same_ends(const Resource *next, const StoredConnection &stored) {
+  const char *customer = text_of(stored.resource, "customer_id");
+  if (same_text(text_of(next, "customer_id"), customer) &&
+      strcmp(resolve(kProvider, next, "provider_id", "provider_name").name,
+             stored.provider_name) == 0)
+    return;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("the customer and the provider of a connection cannot change"),
+                  errhint("Create another connection.")));
+}
+
+// A refresh that is under way with the old credentials finds another generation, and is not stored.
+void store_credentials(int64 id, const Resource *next) {
+  sql("UPDATE supaglue_internal.tokens SET secret = $2, generation = generation + 1, "
+      "base_url = NULL, expires_at = $3::timestamptz WHERE connection_id = $1",
+      {int_arg(id), sealed_arg(kConnection, id, next->secret), text_arg(expiry_of(next))});
+  sql("UPDATE supaglue_internal.connections SET status = 'active', status_reason = NULL "
+      "WHERE id = $1",
+      {int_arg(id)});
+  unpause_authentication(id);
+}
+
+}  // namespace
+
+SUPAGLUE_FUNCTION(supaglue_update_connection) {
+  const int64 id = int_argument(fcinfo, 0, "id");
+  const char *patch = document_argument(fcinfo, 1, "config");
+  const Api api = open_api();
+  const StoredConnection stored = load_connection(id);
+  const char *document = patched_document(kConnection, stored.resource, patch);
+  Resource *next = read_resource([&] { return read_connection(document); });
+  require_same_identity(kConnection, stored.resource, next);
+  require_same_ends(next, stored);
+  sql("UPDATE supaglue_internal.connections SET config = $2::jsonb WHERE id = $1",
+      {int_arg(id), text_arg(config_of(next))});
+  if (!stored.active || !same_text(next->secret, stored.resource->secret)) {
+    check_secret_files(api.caller, next->secret);
+    store_credentials(id, next);
+  }
+  close_api(api);
+  PG_RETURN_VOID();
+}
+
+SUPAGLUE_FUNCTION(supaglue_delete_connection) {
+  const int64 id = int_argument(fcinfo, 0, "id");
+  if (!PG_ARGISNULL(1) && PG_GETARG_BOOL(1))
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("erasing the rows of a connection is not offered by this version"),
+                    errhint("Delete the connection without it, then the rows of the customer by hand.")));
+  const Api api = open_api();
+  // Runs first: one that is merging now is waited for, and then its sync goes.
+  sql("DELETE FROM supaglue_internal.runs r USING supaglue_internal.syncs s "
+      "WHERE r.sync_id = s.id AND s.connection_id = $1",
+      {int_arg(id)});
+  if (sql("DELETE FROM supaglue_internal.connections c USING supaglue_internal.providers p "
+          "WHERE c.id = $1 AND p.id = c.provider_id RETURNING c.application_id, c.customer_id, p.name",
+          {int_arg(id)}) == 0)
+    no_such(kConnection, id);
+  write_connection_event("connection.deleted", text_at(0, 1), text_at(0, 2), text_at(0, 3), id);
+  close_api(api);
+  PG_RETURN_VOID();
+}

@@ -1,0 +1,224 @@
+// pure: compiles connector documents; see connector.hpp.
+#include "connector.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <regex>
+#include <utility>
+
+#include "document.hpp"
+#include "pure.hpp"
+
+namespace supaglue {
+namespace {
+
+constexpr size_t kLongestName = 255;
+
+// The types of authorization that connectors may name.
+const std::vector<std::string> &known_auth_types() {
+  static const std::vector<std::string> types = {
+      "oauth2", "api_key", "access_key_secret", "basic", "client_credentials", "jwt_bearer"};
+  return types;
+}
+
+struct NamedClass {
+  const char *name;
+  ErrorClass error_class;
+};
+constexpr NamedClass kClasses[] = {
+    {"permission", ErrorClass::kPermission},
+    {"authentication", ErrorClass::kAuthentication},
+    {"object_gone", ErrorClass::kObjectGone},
+    {"field_gone", ErrorClass::kFieldGone},
+    {"quota", ErrorClass::kQuota},
+    {"transient", ErrorClass::kTransient},
+    {"provider", ErrorClass::kProvider},
+    {"data", ErrorClass::kData},
+};
+
+std::vector<std::string> class_names() {
+  std::vector<std::string> names;
+  for (const NamedClass &row : kClasses) names.emplace_back(row.name);
+  return names;
+}
+
+std::string pointer(const ObjectReader &reader, const char *key) {
+  std::string text = reader.text(key).value_or("");
+  bool good = text.empty() || text.front() == '/';
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '~' && (i + 1 == text.size() || (text[i + 1] != '0' && text[i + 1] != '1'))) {
+      good = false;
+    }
+  }
+  if (!good) reader.fail(key, "must be a JSON pointer", {}, "For example \"/0/message\".");
+  return text;
+}
+
+OAuth read_oauth(const std::string &kind, const Json &object) {
+  ObjectReader reader(kind, "oauth", object,
+                      {{"authorize_path", "authorize_path"},
+                       {"token_path", "token_path"},
+                       {"revoke_path", "revoke_path"},
+                       {"scope_separator", "scope_separator"},
+                       {"capture_base_url", "capture_base_url"},
+                       {"capture_account_id", "capture_account_id"},
+                       {"account_id_pattern", "account_id_pattern"}});
+  OAuth oauth;
+  oauth.authorize_path = reader.text("authorize_path").value_or("");
+  oauth.token_path = reader.required_text("token_path");
+  oauth.revoke_path = reader.text("revoke_path").value_or("");
+  oauth.scope_separator = reader.text("scope_separator").value_or(" ");
+  oauth.capture_base_url = pointer(reader, "capture_base_url");
+  oauth.capture_account_id = pointer(reader, "capture_account_id");
+  oauth.account_id_pattern = reader.text("account_id_pattern").value_or("");
+  return oauth;
+}
+
+ObjectNames read_object_names(const std::string &kind, const Json &object) {
+  ObjectReader reader(kind, "object_names", object,
+                      {{"pattern", "pattern"},
+                       {"capitalized", "capitalized"},
+                       {"custom_suffix", "custom_suffix"},
+                       {"suffixes", "suffixes"}});
+  ObjectNames names;
+  names.pattern = reader.text("pattern").value_or("");
+  names.capitalized = reader.boolean("capitalized").value_or(false);
+  names.custom_suffix = reader.text("custom_suffix").value_or("");
+  names.suffixes = reader.texts("suffixes").value_or(std::vector<std::string>{});
+  return names;
+}
+
+ErrorRule read_rule(const std::string &kind, const std::string &path, const Json &object) {
+  ObjectReader reader(kind, path, object,
+                      {{"status", "status"},
+                       {"codes", "codes"},
+                       {"message_contains", "message_contains"},
+                       {"action", "action"},
+                       {"class", "class"}});
+  ErrorRule rule;
+  rule.status = static_cast<long>(reader.integer("status", 100, 599).value_or(0));
+  rule.codes = reader.texts("codes").value_or(std::vector<std::string>{});
+  rule.message_contains = reader.text("message_contains").value_or("");
+  std::string action = reader.choice("action", {"fail", "retry", "refresh"}).value_or("fail");
+  rule.action = action == "retry"     ? ErrorRule::Action::kRetry
+                : action == "refresh" ? ErrorRule::Action::kRefresh
+                                      : ErrorRule::Action::kFail;
+  // What is left when trying again has not helped.
+  rule.error_class = rule.action == ErrorRule::Action::kRetry     ? ErrorClass::kTransient
+                     : rule.action == ErrorRule::Action::kRefresh ? ErrorClass::kAuthentication
+                                                                  : ErrorClass::kProvider;
+  if (std::optional<std::string> name = reader.choice("class", class_names())) {
+    rule.error_class = std::find_if(std::begin(kClasses), std::end(kClasses), [&](const auto &row) {
+                         return *name == row.name;
+                       })->error_class;
+  }
+  return rule;
+}
+
+}  // namespace
+
+std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
+  const std::string kind = "connector";
+  Json object = parse_document(kind, document);
+  ObjectReader reader(kind, "", object,
+                      {{"name", "name"},
+                       {"category", "category"},
+                       {"auth_types", "auth_types"},
+                       {"login_url", "login_url"},
+                       {"base_url", "base_url"},
+                       {"oauth", "oauth"},
+                       {"strategy", "strategy"},
+                       {"object_names", "object_names"},
+                       {"lookback_ms", "lookback_ms"},
+                       {"quota_reserve_percent", "quota_reserve_percent"},
+                       {"error_code_pointer", "error_code_pointer"},
+                       {"error_message_pointer", "error_message_pointer"},
+                       {"errors", "errors"},
+                       {"settings", "settings"}});
+  auto connector = std::make_shared<Connector>();
+  connector->name = reader.required_text("name", 63);
+  connector->category = reader.required_text("category", 63);
+  std::optional<std::vector<std::string>> types = reader.texts("auth_types");
+  if (!types || types->empty()) reader.missing("auth_types");
+  for (const std::string &type : *types) {
+    const std::vector<std::string> &known = known_auth_types();
+    if (std::find(known.begin(), known.end(), type) == known.end()) {
+      reader.fail("auth_types", "must be an array of " + quoted_list(known), {},
+                  perhaps(type, known));
+    }
+  }
+  connector->auth_types = *types;
+  connector->login_url = reader.address("login_url").value_or("");
+  connector->base_url = reader.address("base_url").value_or("");
+  if (const Json *oauth = reader.find("oauth")) connector->oauth = read_oauth(kind, *oauth);
+  connector->strategy = reader.required_text("strategy", 63);
+  if (const Json *names = reader.find("object_names")) {
+    connector->object_names = read_object_names(kind, *names);
+  }
+  connector->lookback_ms = reader.integer("lookback_ms", 0, 86'400'000).value_or(0);
+  connector->quota_reserve_percent =
+      static_cast<int>(reader.integer("quota_reserve_percent", 0, 99).value_or(20));
+  connector->error_code_pointer = pointer(reader, "error_code_pointer");
+  connector->error_message_pointer = pointer(reader, "error_message_pointer");
+  if (const Json *rules = reader.list("errors")) {
+    for (size_t i = 0; i < rules->size(); ++i) {
+      std::string path = "errors[" + std::to_string(i) + "]";
+      connector->errors.push_back(read_rule(kind, path, (*rules)[i]));
+    }
+  }
+  const Json *settings = reader.find("settings");
+  if (settings && !settings->is_object()) reader.fail("settings", "must be an object");
+  connector->settings = settings ? *settings : Json::object();
+  return connector;
+}
+
+std::string Connector::exact_object(std::string_view object_type, std::string_view object) const {
+  std::string exact(object);
+  if (exact.empty() || exact.size() > kLongestName) return {};
+  if (!object_names.pattern.empty() && !std::regex_match(exact, std::regex(object_names.pattern))) {
+    return {};
+  }
+  if (object_type == "custom") {
+    const std::vector<std::string> &suffixes = object_names.suffixes;
+    bool has_suffix = std::any_of(suffixes.begin(), suffixes.end(), [&](const std::string &suffix) {
+      return exact.ends_with(suffix);
+    });
+    return has_suffix || exact.ends_with(object_names.custom_suffix)
+               ? exact
+               : exact + object_names.custom_suffix;
+  }
+  if (object_names.capitalized && exact[0] >= 'a' && exact[0] <= 'z') {
+    exact[0] = static_cast<char>(exact[0] - 'a' + 'A');
+  }
+  return exact;
+}
+
+namespace {
+using Builtins = std::map<std::string, std::shared_ptr<const Connector>, std::less<>>;
+
+const Builtins &builtins() {
+  // Compiled at the first need and kept for the life of the process.
+  static const Builtins connectors = [] {
+    Builtins map;
+    for (int i = 0; i < builtin_connector_count; ++i) {
+      map[builtin_connectors[i].name] = Connector::parse(builtin_connectors[i].document);
+    }
+    return map;
+  }();
+  return connectors;
+}
+}  // namespace
+
+std::shared_ptr<const Connector> Connector::builtin(std::string_view name) {
+  auto found = builtins().find(name);
+  return found == builtins().end() ? nullptr : found->second;
+}
+
+std::vector<std::string> Connector::builtin_names() {
+  std::vector<std::string> names;
+  for (const auto &[name, connector] : builtins()) names.push_back(name);
+  return names;
+}
+
+}  // namespace supaglue

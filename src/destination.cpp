@@ -1,0 +1,290 @@
+// pg: this database as a destination, and the opening of either kind. See destination.hpp.
+#include "destination.hpp"
+
+#include "catalog.hpp"
+#include "pg.hpp"
+#include "remote.hpp"
+#include "secret.hpp"
+#include "settings.hpp"
+#include "sql.hpp"
+
+namespace supaglue {
+
+Value value_of(const char *text) {
+  return {false, {text, text == nullptr ? 0 : static_cast<int>(strlen(text))}, nullptr, 0};
+}
+Value value_of(const Text *many, int count) { return {true, {nullptr, 0}, many, count}; }
+
+namespace {
+
+void set_here(const char *name, const char *value) {
+  set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+Datum datum_of(const Text &text) { return PointerGetDatum(cstring_to_text_with_len(text.data, text.length)); }
+
+Datum datum_of(const Value &value) {
+  if (!value.is_array) return datum_of(value.one);
+  auto *datums = static_cast<Datum *>(palloc(sizeof(Datum) * Max(value.count, 1)));
+  auto *nulls = static_cast<bool *>(palloc(Max(value.count, 1)));
+  for (int i = 0; i < value.count; ++i) {
+    nulls[i] = value.many[i].data == nullptr;
+    datums[i] = nulls[i] ? static_cast<Datum>(0) : datum_of(value.many[i]);
+  }
+  int dimension = value.count, lower_bound = 1;
+  return PointerGetDatum(construct_md_array(datums, nulls, value.count == 0 ? 0 : 1, &dimension,
+                                            &lower_bound, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+class LocalDestination final : public Destination {
+ public:
+  explicit LocalDestination(Oid owner)
+      : owner_(owner),
+        context_(CurrentMemoryContext),
+        scratch_(AllocSetContextCreate(CurrentMemoryContext, "supaglue local destination",
+                                       ALLOCSET_DEFAULT_SIZES)) {}
+  LocalDestination(const LocalDestination &) = delete;
+  LocalDestination &operator=(const LocalDestination &) = delete;
+  ~LocalDestination() {
+    for (const Plan *plan = plans_; plan != nullptr; plan = plan->next) SPI_freeplan(plan->plan);
+  }
+
+  uint64 execute(const char *statement, std::initializer_list<Value> args) override;
+  const char *field(uint64 row, int column) override { return fields_[row * columns_ + column]; }
+  void set_lock_timeout(int ms) override { lock_timeout_ms_ = ms; }
+  void begin() override;
+  void commit() override {}
+  bool is_remote() const override { return false; }
+  const char *label() const override { return "this database"; }
+
+ private:
+  struct Plan {
+    const char *statement;
+    SPIPlanPtr plan;
+    Plan *next;
+  };
+  void pin_settings() const;
+  SPIPlanPtr plan_of(const char *statement, const Oid *types, int count);
+  int execute_planned(const char *statement, std::initializer_list<Value> args);
+  void keep_result();
+
+  Oid owner_;
+  MemoryContext context_;
+  MemoryContext scratch_;  // arguments and result of the last statement
+  Plan *plans_ = nullptr;
+  int lock_timeout_ms_ = settings.lock_timeout_ms;
+  char **fields_ = nullptr;
+  int columns_ = 0;
+};
+
+// A deferred trigger would run at commit, as whoever commits, with all that he may do. Those that are waiting now were
+// put there by the session's user, not by the role that we act as.
+void LocalDestination::begin() {
+  const Identity identity = become(GetOuterUserId(), false);
+  SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
+  restore(identity);
+}
+
+void LocalDestination::pin_settings() const {
+  set_here("search_path", "pg_catalog, pg_temp");
+  set_here("row_security", "off");  // an error, never fewer rows
+  set_here("plan_cache_mode", "auto");
+  if (LockTimeout == 0 || LockTimeout > lock_timeout_ms_)
+    set_here("lock_timeout", format("%d", lock_timeout_ms_));
+}
+
+/// Plans once, for a table of any size: statistics taken while it was empty must not choose a scan of all of it. The
+/// settings hold while planning only, because users' triggers keep plans of their own.
+SPIPlanPtr LocalDestination::plan_of(const char *statement, const Oid *types, int count) {
+  Plan *found = plans_;
+  while (found != nullptr && strcmp(found->statement, statement) != 0) found = found->next;
+  if (found == nullptr) {
+    SPIPlanPtr plan = SPI_prepare_cursor(statement, count, const_cast<Oid *>(types), CURSOR_OPT_GENERIC_PLAN);
+    if (plan == nullptr) elog(ERROR, "cannot prepare: %s", SPI_result_code_string(SPI_result));
+    found = static_cast<Plan *>(MemoryContextAllocZero(context_, sizeof(Plan)));
+    found->statement = MemoryContextStrdup(context_, statement);
+    if (SPI_keepplan(plan) != 0) elog(ERROR, "cannot keep a plan");
+    found->plan = plan;
+    found->next = plans_;
+    plans_ = found;
+  }
+  const int level = NewGUCNestLevel();
+  for (const char *name : {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin",
+                           "enable_mergejoin", "enable_material", "jit"})
+    set_here(name, "off");
+  CachedPlan *cached = SPI_plan_get_cached_plan(found->plan);
+  if (cached != nullptr) ReleaseCachedPlan(cached, CurrentResourceOwner);
+  AtEOXact_GUC(true, level);
+  return found->plan;
+}
+
+int LocalDestination::execute_planned(const char *statement, std::initializer_list<Value> args) {
+  const int count = static_cast<int>(args.size());
+  auto *types = static_cast<Oid *>(palloc(sizeof(Oid) * count));
+  auto *datums = static_cast<Datum *>(palloc0(sizeof(Datum) * count));
+  auto *nulls = static_cast<char *>(palloc(count));
+  int i = 0;
+  for (const Value &value : args) {
+    types[i] = value.is_array ? TEXTARRAYOID : TEXTOID;
+    const bool null = !value.is_array && value.one.data == nullptr;
+    nulls[i] = null ? 'n' : ' ';
+    if (!null) datums[i] = datum_of(value);
+    ++i;
+  }
+  return SPI_execute_plan(plan_of(statement, types, count), datums, nulls, false, 0);
+}
+
+/// As texts of our own, because others use SPI before the fields are read.
+void LocalDestination::keep_result() {
+  SPITupleTable *table = SPI_tuptable;
+  fields_ = nullptr;
+  columns_ = 0;
+  if (table == nullptr) return;
+  columns_ = table->tupdesc->natts;
+  fields_ = static_cast<char **>(palloc(sizeof(char *) * Max(table->numvals * columns_, 1)));
+  for (uint64 row = 0; row < table->numvals; ++row)
+    for (int column = 0; column < columns_; ++column)
+      fields_[row * columns_ + column] =
+          SPI_getvalue(table->vals[row], table->tupdesc, column + 1);
+  SPI_freetuptable(table);
+}
+
+uint64 LocalDestination::execute(const char *statement, std::initializer_list<Value> args) {
+  MemoryContextReset(scratch_);
+  const MemoryContext caller = MemoryContextSwitchTo(scratch_);
+  const Identity identity = become(owner_, true);
+  const int level = NewGUCNestLevel();
+  pin_settings();
+  const int result =
+      args.size() == 0 ? SPI_execute(statement, false, 0) : execute_planned(statement, args);
+  if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
+  const uint64 rows = SPI_processed;
+  keep_result();
+  AtEOXact_GUC(true, level);
+  restore(identity);
+  MemoryContextSwitchTo(caller);
+  return rows;
+}
+
+/// What is stored of a destination.
+struct Stored {
+  char *name;
+  char *config;
+  char *secret;  // JSON, or null
+  bool remote;
+};
+
+Stored load_destination(int64 id) {
+  if (sql("SELECT name, config, secret, config ? 'host' FROM supaglue_internal.destinations WHERE id = $1",
+          {int_arg(id)}) == 0)
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                    errmsg("destination " INT64_FORMAT " does not exist", id)));
+  const bytea *sealed = bytes_at(0, 3);
+  Stored stored = {text_at(0, 1), text_at(0, 2), nullptr, bool_at(0, 4)};
+  if (sealed != nullptr)
+    stored.secret = unseal_secret(format("destination " INT64_FORMAT, id), sealed);
+  return stored;
+}
+
+bool is_remote_config(const char *config) {
+  return guard([&] { return Json::parse(config).contains("host"); });
+}
+
+/// The remote destinations that the current transaction has joined.
+struct Joined {
+  int64 destination_id;
+  Destination *destination;
+  int level;  // of the (sub)transaction whose end decides
+  MemoryContext context;
+  Joined *next;
+};
+Joined *joined = nullptr;
+
+void at_transaction_end(XactEvent event, void *) {
+  if (joined == nullptr) return;
+  if (event == XACT_EVENT_PRE_COMMIT)
+    for (Joined *j = joined; j != nullptr; j = j->next) j->destination->commit();
+  if (event == XACT_EVENT_PRE_PREPARE)
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("cannot PREPARE a transaction that has written to a remote destination")));
+  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) joined = nullptr;  // gone with its memory
+}
+
+void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void *) {
+  const int level = GetCurrentTransactionNestLevel();
+  if (event == SUBXACT_EVENT_ABORT_SUB)
+    while (joined != nullptr && joined->level >= level) {
+      Joined *gone = joined;
+      joined = gone->next;
+      MemoryContextDelete(gone->context);  // closes the connection, which rolls back
+    }
+  if (event == SUBXACT_EVENT_COMMIT_SUB)
+    for (Joined *j = joined; j != nullptr && j->level >= level; j = j->next) j->level = level - 1;
+}
+
+Joined *find_joined(int64 destination_id) {
+  Joined *found = joined;
+  while (found != nullptr && found->destination_id != destination_id) found = found->next;
+  return found;
+}
+
+Joined *join(int64 destination_id, const Stored &stored, Oid owner) {
+  static bool registered = false;
+  if (!registered) {
+    RegisterXactCallback(at_transaction_end, nullptr);
+    RegisterSubXactCallback(at_subtransaction_end, nullptr);
+    registered = true;
+  }
+  const MemoryContext context = AllocSetContextCreate(
+      TopTransactionContext, "supaglue joined destination", ALLOCSET_SMALL_SIZES);
+  const MemoryContext caller = MemoryContextSwitchTo(context);
+  auto *made = static_cast<Joined *>(palloc0(sizeof(Joined)));
+  made->destination_id = destination_id;
+  made->context = context;
+  made->level = GetCurrentTransactionNestLevel();
+  made->destination = open_remote(stored.name, stored.config, stored.secret, owner);
+  made->destination->begin();
+  made->next = joined;
+  MemoryContextSwitchTo(caller);
+  return joined = made;
+}
+
+}  // namespace
+
+Destination *open_destination(int64 destination_id, Oid owner) {
+  const Stored stored = load_destination(destination_id);
+  if (stored.remote) return open_remote(stored.name, stored.config, stored.secret, owner);
+  return make_in<LocalDestination>(CurrentMemoryContext, owner);
+}
+
+Destination *join_destination(int64 destination_id, Oid owner) {
+  const Stored stored = load_destination(destination_id);
+  if (!stored.remote) {
+    Destination *here = make_in<LocalDestination>(CurrentMemoryContext, owner);
+    here->begin();
+    return here;
+  }
+  Joined *there = find_joined(destination_id);
+  if (there == nullptr) there = join(destination_id, stored, owner);
+  // A rollback to the savepoint would not undo there what is done from here on.
+  if (there->level < GetCurrentTransactionNestLevel())
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("cannot write to %s within a savepoint", there->destination->label()),
+                    errdetail("The transaction wrote to it before the savepoint.")));
+  return there->destination;
+}
+
+char *destination_failure(const char *name, const char *config, const char *secret, Oid owner) {
+  if (is_remote_config(config)) return remote_failure(name, config, secret, owner);
+  const char *schema = guarded_text([&] { return Json::parse(config).value("schema", ""); });
+  const Oid schema_oid = get_namespace_oid(schema, true);
+  const bool allowed =
+      OidIsValid(schema_oid)
+          ? pg_namespace_aclcheck(schema_oid, owner, ACL_CREATE) == ACLCHECK_OK
+          : pg_database_aclcheck(MyDatabaseId, owner, ACL_CREATE) == ACLCHECK_OK;
+  if (allowed) return nullptr;
+  return format("role \"%s\" may not create tables in schema \"%s\"", GetUserNameFromId(owner, false),
+                schema);
+}
+
+}  // namespace supaglue

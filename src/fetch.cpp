@@ -1,0 +1,107 @@
+// pure: the steps of one reading. See fetch.hpp.
+#include "fetch.hpp"
+
+#include <utility>
+#include <variant>
+
+#include "pure.hpp"
+
+namespace supaglue {
+
+Fetch::Fetch(Pool &pool, std::shared_ptr<const Connector> connector, std::unique_ptr<Source> source)
+    : pool_(pool), connector_(std::move(connector)), source_(std::move(source)) {
+  access_.generation = -1;  // so that any access that is given is newer
+}
+
+Fetch::~Fetch() {
+  if (transfer_ != 0) pool_.cancel(transfer_);
+}
+
+Fetch::State Fetch::advance(int64_t now_ms, double jitter) {
+  while (state_ == State::kBusy) {
+    if (transfer_ == 0) {
+      if (wake_at_ms_ > now_ms) break;
+      send(now_ms);
+      if (state_ != State::kBusy) break;
+    }
+    Response response;
+    if (!pool_.take(transfer_, &response)) break;
+    transfer_ = 0;
+    receive(std::move(response), now_ms, jitter);
+  }
+  return state_;
+}
+
+void Fetch::give_access(Access access) {
+  if (access.generation <= access_.generation || access.access_token.empty()) return;
+  access_ = std::move(access);
+  if (state_ == State::kNeedsToken) state_ = State::kBusy;
+}
+
+Page Fetch::take_page() {
+  if (state_ == State::kPage) state_ = State::kBusy;
+  return std::exchange(page_, Page());
+}
+
+void Fetch::send(int64_t now_ms) {
+  wake_at_ms_ = 0;
+  if (access_.access_token.empty()) {
+    state_ = State::kNeedsToken;
+    return;
+  }
+  state_ = State::kFailed;  // stands if the source or the session throws
+  Want want = source_->next();
+  if (std::holds_alternative<Done>(want)) {
+    state_ = State::kDone;
+    return;
+  }
+  Request request = authorize(*connector_, access_, std::get<Request>(std::move(want)));
+  transfer_ = pool_.start(request);
+  state_ = State::kBusy;
+  sent_at_ms_ = now_ms;
+  attempts_.sent++;
+  counters_.requests++;
+}
+
+void Fetch::receive(Response response, int64_t now_ms, double jitter) {
+  counters_.bytes_received += response.bytes_received;
+  Verdict verdict = judge(*connector_, response, attempts_, now_ms, jitter);
+  switch (verdict.kind) {
+    case Verdict::Kind::kRetry:
+      wake_at_ms_ = verdict.retry_at_ms;
+      return;
+    case Verdict::Kind::kRefresh:
+      attempts_.refreshed = true;
+      state_ = State::kNeedsToken;
+      return;
+    case Verdict::Kind::kFail:
+      return fail(std::move(verdict.error));
+    case Verdict::Kind::kDeliver:
+      break;
+  }
+  attempts_ = {0, false};
+  if (first_request_at_ms_ == 0) {
+    // Their Date is cut to whole seconds and the round trip is ours to the full: never too late.
+    int64_t provider_now = provider_time_ms(response);
+    first_request_at_ms_ = provider_now != 0 ? provider_now - (now_ms - sent_at_ms_) : sent_at_ms_;
+  }
+  state_ = State::kFailed;  // stands if the source throws
+  Accepted accepted = source_->accept(response);
+  state_ = State::kBusy;
+  if (!accepted.is_page) return;
+  page_ = std::move(accepted.page);
+  counters_.records += static_cast<int64_t>(page_.records.size());
+  state_ = State::kPage;
+}
+
+void Fetch::fail(Error error) {
+  state_ = State::kFailed;  // stands if the source throws
+  if (source_->recover(error)) {
+    attempts_ = {0, false};
+    state_ = State::kBusy;
+    return;
+  }
+  error_ = std::move(error);
+}
+
+}  // namespace supaglue

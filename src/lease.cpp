@@ -1,0 +1,196 @@
+// pg: the rows of runs under way. See lease.hpp.
+#include "lease.hpp"
+
+#include "pg.hpp"
+#include "spool.hpp"
+#include "sql.hpp"
+#include "worker.hpp"
+
+namespace supaglue {
+
+namespace {
+
+char *stamp_of(TimestampTz time) {
+  if (TIMESTAMP_IS_NOBEGIN(time)) return nullptr;
+  sql("SELECT pg_catalog.to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
+      {time_arg(time)});
+  return text_at(0, 1);
+}
+
+Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz since) {
+  auto *lease = static_cast<Lease *>(palloc0(sizeof(Lease)));
+  lease->run_id = run_id;
+  lease->sync_id = sync->id;
+  lease->connection_id = sync->connection_id;
+  lease->slot = slot;
+  lease->provider_name = sync->provider_name;
+  lease->object = sync->object;
+  lease->config = sync->config;
+  lease->since = stamp_of(since);
+  // A full run learns anew which fields there are.
+  lease->known = full ? nullptr : sync->metadata;
+  return lease;
+}
+
+bool may_run(int64 sync_id) {
+  // Somebody who asks for a run overrules a pause by a user, but no other.
+  sql("SELECT (s.paused_by = '{}' OR s.triggered AND s.paused_by = ARRAY['user'])"
+      " AND NOT EXISTS (SELECT FROM supaglue_internal.runs r WHERE r.sync_id = s.id)"
+      " AND (s.triggered OR s.next_run_at IS NULL OR s.next_run_at <= pg_catalog.clock_timestamp())"
+      " FROM supaglue_internal.syncs s WHERE s.id = $1",
+      {int_arg(sync_id)});
+  return SPI_processed > 0 && bool_at(0, 1);
+}
+
+}  // namespace
+
+Lease *claim_run(int64 sync_id, int worker, int slot) {
+  const Sync *sync = load_sync(sync_id, SyncLock::kSkipLocked);
+  if (sync == nullptr || !may_run(sync_id)) return nullptr;
+  const Run *run = plan_run(sync, sync->triggered, sync->trigger_full);
+  sql("INSERT INTO supaglue_internal.runs"
+      " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since)"
+      " VALUES ($1, $2, $3, 'fetch', $4, $5, $6, $7, $8)",
+      {int_arg(run->id), int_arg(sync_id), int_arg(worker), int_arg(slot),
+       text_arg(run->full ? "full" : "incremental"), text_arg(run->reason),
+       time_arg(run->started_at), time_arg(run->since)});
+  if (sync->triggered)
+    sql("UPDATE supaglue_internal.syncs SET triggered = false, trigger_full = false WHERE id = $1",
+        {int_arg(sync_id)});
+  return lease_of(sync, run->id, slot, run->full, run->since);
+}
+
+List *take_over_runs(int worker) {
+  List *leases = NIL;
+  sql("SELECT id, sync_id, slot, strategy = 'full', since, pages, plan, records_read, requests,"
+      " bytes_received FROM supaglue_internal.runs WHERE worker = $1 AND stage = 'fetch' ORDER BY id",
+      {int_arg(worker)});
+  SPITupleTable *rows = SPI_tuptable;
+  for (uint64 row = 0; row < rows->numvals; ++row) {
+    SPI_tuptable = rows;  // the statements below leave theirs there
+    const int64 run_id = int_at(row, 1), sync_id = int_at(row, 2);
+    const bool full = bool_at(row, 4);
+    const TimestampTz since = time_at(row, 5);
+    const int slot = static_cast<int>(int_at(row, 3)), pages = static_cast<int>(int_at(row, 6));
+    const char *plan = text_at(row, 7);
+    const int64 records = int_at(row, 8), requests = int_at(row, 9), bytes = int_at(row, 10);
+    const Sync *sync = load_sync(sync_id, SyncLock::kNone);
+    if (sync == nullptr) continue;
+    Lease *lease = lease_of(sync, run_id, slot, full, since);
+    lease->cursor = pages > 0 && plan != nullptr ? cursor_in_spool(slot, run_id, pages) : nullptr;
+    if (lease->cursor != nullptr) {
+      lease->plan = plan;
+      lease->pages = pages;
+      lease->records_read = records;
+    }
+    lease->requests = requests;
+    lease->bytes_received = bytes;
+    leases = lappend(leases, lease);
+  }
+  return leases;
+}
+
+void inherit_runs(int worker, int workers) {
+  sql("SELECT DISTINCT worker FROM supaglue_internal.runs WHERE worker >= $1 AND worker % $1 = $2",
+      {int_arg(workers), int_arg(worker)});
+  SPITupleTable *rows = SPI_tuptable;
+  for (uint64 row = 0; row < rows->numvals; ++row) {
+    SPI_tuptable = rows;
+    const int64 other = int_at(row, 1);
+    if (worker_pid(WorkerKind::kFetcher, static_cast<int>(other)) != 0) continue;
+    sql("UPDATE supaglue_internal.runs SET worker = $2 WHERE worker = $1",
+        {int_arg(other), int_arg(worker)});
+  }
+}
+
+bool keep_progress(const Lease *lease, const Progress *progress, int pages) {
+  return sql("UPDATE supaglue_internal.runs SET pages = $2, records_read = $3, requests = $4,"
+             " bytes_received = $5, provider_count = nullif($6, -1),"
+             " provider_time = coalesce(provider_time, $7), plan = coalesce($8, plan),"
+             " metadata = coalesce($9, metadata) WHERE id = $1 AND stage = 'fetch'",
+             {int_arg(lease->run_id), int_arg(pages), int_arg(progress->records_read),
+              int_arg(progress->requests), int_arg(progress->bytes_received),
+              int_arg(progress->provider_count),
+              time_arg(progress->provider_time_ms == 0 ? DT_NOBEGIN
+                                                       : time_of_ms(progress->provider_time_ms)),
+              text_arg(progress->plan), text_arg(progress->metadata)}) > 0;
+}
+
+bool hand_over(const Lease *lease, const Progress *progress) {
+  if (!keep_progress(lease, progress, lease->pages)) return false;
+  sql("UPDATE supaglue_internal.runs SET stage = 'merge' WHERE id = $1", {int_arg(lease->run_id)});
+  wake_at_commit(WorkerKind::kMerger);
+  return true;
+}
+
+static Run *run_of_row() {
+  auto *run = static_cast<Run *>(palloc0(sizeof(Run)));
+  run->id = int_at(0, 1);
+  run->full = bool_at(0, 2);
+  run->reason = text_at(0, 3);
+  run->started_at = time_at(0, 4);
+  run->since = time_at(0, 5);
+  run->provider_time = time_at(0, 6);
+  run->records_read = int_at(0, 7);
+  run->requests = int_at(0, 8);
+  run->bytes_received = int_at(0, 9);
+  run->provider_count = int_at(0, 10);
+  run->metadata = text_at(0, 11);
+  run->emitted_at = DT_NOBEGIN;
+  return run;
+}
+
+static const char *const kRunColumns =
+    "id, strategy = 'full', reason, started_at, since, provider_time, records_read, requests,"
+    " bytes_received, coalesce(provider_count, -1), metadata";
+
+bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
+                const char *message) {
+  if (!keep_progress(lease, progress, lease->pages)) return false;
+  sql(format("SELECT %s FROM supaglue_internal.runs WHERE id = $1", kRunColumns),
+      {int_arg(lease->run_id)});
+  const Run *run = run_of_row();
+  const Sync *sync = load_sync(lease->sync_id, SyncLock::kNone);
+  if (sync != nullptr) fail_run(sync, run, error_class, message);
+  end_lease(lease->run_id);
+  return true;
+}
+
+int64 next_merge() {
+  if (sql("SELECT id FROM supaglue_internal.runs WHERE stage = 'merge'"
+          " AND (not_before IS NULL OR not_before <= pg_catalog.clock_timestamp())"
+          " ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED") == 0)
+    return 0;
+  return int_at(0, 1);
+}
+
+Run *lock_merge(int64 run_id, Fetched *fetched) {
+  if (sql(format("SELECT %s, sync_id, slot, pages, merge_attempts FROM supaglue_internal.runs"
+                 " WHERE id = $1 AND stage = 'merge' FOR UPDATE SKIP LOCKED",
+                 kRunColumns),
+          {int_arg(run_id)}) == 0)
+    return nullptr;
+  fetched->sync_id = int_at(0, 12);
+  fetched->slot = static_cast<int>(int_at(0, 13));
+  fetched->pages = static_cast<int>(int_at(0, 14));
+  fetched->attempts = static_cast<int>(int_at(0, 15));
+  return run_of_row();
+}
+
+void postpone_merge(int64 run_id, TimestampTz not_before) {
+  sql("UPDATE supaglue_internal.runs SET merge_attempts = merge_attempts + 1, not_before = $2"
+      " WHERE id = $1",
+      {int_arg(run_id), time_arg(not_before)});
+}
+
+TimestampTz next_merge_at() {
+  sql("SELECT pg_catalog.min(not_before) FROM supaglue_internal.runs"
+      " WHERE stage = 'merge' AND not_before > pg_catalog.clock_timestamp()");
+  return time_at(0, 1);
+}
+
+void end_lease(int64 run_id) {
+  sql("DELETE FROM supaglue_internal.runs WHERE id = $1", {int_arg(run_id)});
+}
+
+}  // namespace supaglue

@@ -1,0 +1,69 @@
+// pg: the rows of runs under way, which are the leases of their syncs: taking one, keeping its progress,
+// handing it on to the merger, giving it up. Transactions are the caller's. It must not know how a run is
+// fetched or merged.
+#pragma once
+
+#include "pg.hpp"
+#include "run.hpp"
+#include "sync.hpp"
+
+namespace supaglue {
+
+/// What a fetcher needs of a run that it has leased; plain memory in the current context.
+struct Lease {
+  int64 run_id;
+  int64 sync_id;
+  int64 connection_id;
+  int slot;
+  int pages;                  // kept in the spool
+  const char *provider_name;
+  const char *object;
+  const char *config;         // of the object, JSON
+  const char *since;          // ISO stamp or null
+  const char *known;          // metadata that need not be asked for again, JSON or null
+  const char *plan;           // where to go on: JSON, or null for the beginning
+  const char *cursor;
+  int64 records_read, requests, bytes_received;
+};
+
+/// How far a run has come.
+struct Progress {
+  int64 records_read, requests, bytes_received;
+  int64 provider_count;       // -1: unknown
+  int64 provider_time_ms;     // 0: unknown
+  const char *plan;
+  const char *metadata;
+};
+
+/// Begins the run that a sync is due for. Null when it must not run now: it is gone, locked, paused, or runs already.
+Lease *claim_run(int64 sync_id, int worker, int slot);
+/// Leases the runs of a fetcher's number that are being fetched: what a predecessor left. List of Lease.
+List *take_over_runs(int worker);
+/// Makes the runs of fetchers that are no more this one's own. `workers` is how many there are.
+void inherit_runs(int worker, int workers);
+
+/// Records progress; with a page also that. False: the lease is lost, the run is to be dropped.
+bool keep_progress(const Lease *lease, const Progress *progress, int pages);
+/// The run is fetched whole: the merger's turn. False: the lease is lost.
+bool hand_over(const Lease *lease, const Progress *progress);
+/// Ends the run as failed. False: the lease was lost before.
+bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
+                const char *message);
+
+/// The run that has waited longest to be merged and that nobody merges now; 0: none.
+int64 next_merge();
+/// Where a run's pages lie, and how often its merge was tried.
+struct Fetched {
+  int64 sync_id;
+  int slot, pages, attempts;
+};
+/// Locks a run that waits to be merged for this transaction, which is its lease; null: it is no more, or somebody else has it.
+Run *lock_merge(int64 run_id, Fetched *fetched);
+/// The merge failed and is to be tried again at that time.
+void postpone_merge(int64 run_id, TimestampTz not_before);
+/// When a merge that was postponed is due; DT_NOBEGIN: none waits.
+TimestampTz next_merge_at();
+/// Ends the lease; the run's record is written already.
+void end_lease(int64 run_id);
+
+}  // namespace supaglue

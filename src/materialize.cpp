@@ -1,0 +1,96 @@
+// pg: materialize(): a run of a sync here and now, in the caller's transaction, with the same reading and merge as the
+// workers' and no spool.
+#include "catalog.hpp"
+#include "destination.hpp"
+#include "merge.hpp"
+#include "pg.hpp"
+#include "reading.hpp"
+#include "run.hpp"
+#include "sql.hpp"
+#include "sync.hpp"
+#include "table.hpp"
+
+namespace supaglue {
+
+namespace {
+
+/// The sync, and the right to run it until the transaction ends.
+Sync *take_sync(int64 id) {
+  if (installation_is_elsewhere())
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("this database is a copy of the one that the syncs belong to"),
+             errhint("Call supaglue.adopt_database() if the syncs shall run here.")));
+  Sync *sync = load_sync(id, SyncLock::kNoWait);
+  if (sync == nullptr)
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                    errmsg("sync " INT64_FORMAT " does not exist", id),
+                    errhint("The view supaglue.syncs lists them.")));
+  // A worker's run outlives its transactions: its lease is a row. The newest snapshot, because the lock was only just had.
+  if (sql_latest("SELECT FROM supaglue_internal.runs WHERE sync_id = $1", {int_arg(id)}) > 0)
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+                    errmsg("sync " INT64_FORMAT " is running", id),
+                    errhint("supaglue.wait_for_sync() waits for it.")));
+  return sync;
+}
+
+/// Opens the merge before anything is read, because what it finds decides what must be read.
+Merge *open_merge(Destination *destination, const Sync *sync, Run *run) {
+  ensure_table(destination, sync->schema_name, sync->table_name);
+  if (destination->is_remote()) ensure_syncs_table(destination, sync->schema_name);
+  if (Merge *merge = begin_merge(destination, sync, run)) return merge;
+  run->full = true;
+  run->since = DT_NOBEGIN;
+  run->warning = "the table had lost the rows of earlier runs, so everything was read again";
+  return begin_merge(destination, sync, run);
+}
+
+void read_and_merge(const Sync *sync, Run *run, Merge *merge) {
+  ReadingSpec spec = {};
+  spec.connection_id = sync->connection_id;
+  spec.provider_name = sync->provider_name;
+  spec.object_type = sync->object_type;
+  spec.object = sync->object;
+  spec.since = TIMESTAMP_IS_NOBEGIN(run->since)
+                   ? nullptr
+                   : guarded_text([&] { return write_stamp(ms_of_time(run->since)); });
+  spec.with_deleted = true;
+  // A full run learns the object anew: fields that were added since must come along.
+  spec.metadata = run->full ? nullptr : sync->metadata;
+  spec.config = sync->config;
+  Reading *reading = open_reading(CurrentMemoryContext, &spec);
+  while (const Page *page = next_page(reading)) {
+    merge_page(merge, page);
+    CHECK_FOR_INTERRUPTS();
+  }
+  int64 provider_time_ms;
+  reading_counts(reading, &run->requests, &run->bytes_received, &provider_time_ms,
+                 &run->provider_count);
+  if (provider_time_ms > 0) run->provider_time = time_of_ms(provider_time_ms);
+  run->metadata = reading_metadata(reading);
+  finish_merge(merge);
+}
+
+}  // namespace
+
+}  // namespace supaglue
+
+using namespace supaglue;
+
+SUPAGLUE_FUNCTION(supaglue_materialize) {
+  const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
+  const bool force_full = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+  const Api api = open_api();
+  const Sync *sync = take_sync(sync_id);
+  Run *run = plan_run(sync, true, force_full);
+  Destination *destination = join_destination(sync->destination_id, sync->owner);
+  Merge *merge = open_merge(destination, sync, run);
+  read_and_merge(sync, run, merge);
+  finish_run(sync, run);
+  sql("SELECT r FROM supaglue.sync_runs AS r WHERE id = $1", {int_arg(run->id)});
+  bool null;
+  const Datum row = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+  const Datum result = SPI_datumTransfer(row, false, -1);
+  close_api(api);
+  PG_RETURN_DATUM(result);
+}

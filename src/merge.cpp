@@ -1,0 +1,373 @@
+// pg: the merge of one run. See merge.hpp.
+//
+// What holds the plans on the key's index, however large the table and old its statistics: each record is probed by a
+// LATERAL subselect that OFFSET 0 keeps from being flattened; the rest of the key comes from the source row, not from a
+// parameter, so that no plan can start from all rows of a customer; the destination plans with other paths off.
+#include "merge.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "pg.hpp"
+#include "sql.hpp"
+
+namespace supaglue {
+
+namespace {
+
+constexpr int kBatch = 2000;        // records of a statement
+constexpr int kWalk = 5000;         // stored ids of a step in the search for absent ones
+constexpr int64 kRejectsAllowed = 20;
+constexpr int64 kRejectsPercent = 1;
+
+/// The records of a page that are to be merged, as columns.
+struct Batch {
+  std::vector<Text> ids, raws, stamps, deleted;
+};
+
+Text text_of(std::string_view view) { return {view.data(), static_cast<int>(view.size())}; }
+
+/// Sorted by id, which keeps neighbours of the index together and locks rows in one order; of each id only the newest
+/// version, the later one when stamps are equal.
+void fill(Batch *batch, const Page &page) {
+  std::vector<const Record *> order;
+  order.reserve(page.records.size());
+  for (const Record &record : page.records) order.push_back(&record);
+  std::stable_sort(order.begin(), order.end(), [](const Record *a, const Record *b) {
+    return a->id != b->id ? a->id < b->id : a->modified < b->modified;
+  });
+  for (auto *column : {&batch->ids, &batch->raws, &batch->stamps, &batch->deleted}) column->clear();
+  for (size_t i = 0; i < order.size(); ++i) {
+    const Record &record = *order[i];
+    if (i + 1 < order.size() && order[i + 1]->id == record.id) continue;
+    batch->ids.push_back(text_of(record.id));
+    batch->raws.push_back(text_of(record.raw));
+    batch->stamps.push_back(record.modified.empty() ? Text{nullptr, 0} : text_of(record.modified));
+    batch->deleted.push_back(text_of(record.deleted ? "t" : "f"));
+  }
+}
+
+}  // namespace
+
+struct Merge {
+  Destination *destination;
+  const Sync *sync;
+  Run *run;
+  MemoryContext context;   // lives as long as the merge
+  MemoryContext scratch;   // a page, or a step of the walk
+  const char *emitted_at;
+  char *page_statement;
+  char *walk_statement;
+  char *absent_statement;
+  Batch *batch;
+  Tuplesortstate *seen;    // ids of a full run, sorted; may spill to disk
+  int64 replaced_characters;
+};
+
+namespace {
+
+// $1 application, $2 customer, $3 provider, $4 emitted_at; then columns of the page.
+//
+// A version older than the stored one never overwrites it. Unless the user asked for a full run: then the provider is
+// right even when its clock went back, and only what this very run wrote is protected.
+char *page_statement(const char *table, bool overwrite_newer) {
+  return format(
+      "WITH page AS ("
+      "SELECT $1::text AS application, $2::text AS customer, $3::text AS provider,"
+      " pg_catalog.unnest($5::text[]) AS id, pg_catalog.unnest($6::text[])::jsonb AS raw,"
+      " pg_catalog.unnest($7::text[])::timestamptz AS modified, pg_catalog.unnest($8::text[])::boolean AS deleted"
+      "), change AS MATERIALIZED ("
+      "SELECT page.*, stored.id IS NOT NULL AS known, stored.deleted AS was_deleted FROM page"
+      " LEFT JOIN LATERAL (SELECT t.id, t._supaglue_raw_data AS raw, t._supaglue_last_modified_at AS modified,"
+      " t._supaglue_is_deleted AS deleted, t._supaglue_emitted_at AS emitted_at FROM %1$s AS t"
+      " WHERE t._supaglue_application_id = page.application AND t._supaglue_customer_id = page.customer"
+      " AND t._supaglue_provider_name = page.provider AND t.id = page.id OFFSET 0) AS stored ON true"
+      " WHERE CASE WHEN stored.id IS NULL THEN NOT page.deleted ELSE"
+      " (stored.raw IS DISTINCT FROM page.raw OR stored.modified IS DISTINCT FROM page.modified"
+      " OR stored.deleted <> page.deleted)"
+      " AND ((page.modified < stored.modified) IS NOT TRUE OR %2$s) END"
+      "), inserted AS ("
+      "INSERT INTO %1$s (_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id,"
+      " _supaglue_emitted_at, _supaglue_is_deleted, _supaglue_raw_data, _supaglue_last_modified_at)"
+      " SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified FROM change"
+      " WHERE NOT known RETURNING 1"
+      "), updated AS ("
+      "UPDATE %1$s AS t SET _supaglue_emitted_at = $4::timestamptz, _supaglue_is_deleted = change.deleted,"
+      " _supaglue_raw_data = change.raw, _supaglue_last_modified_at = change.modified FROM change"
+      " WHERE change.known AND t._supaglue_application_id = change.application"
+      " AND t._supaglue_customer_id = change.customer AND t._supaglue_provider_name = change.provider"
+      " AND t.id = change.id RETURNING change.deleted AND NOT change.was_deleted AS vanished"
+      ") SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) FROM updated),"
+      " (SELECT pg_catalog.count(*) FROM updated WHERE vanished)",
+      table, overwrite_newer ? "stored.emitted_at <> $4::timestamptz" : "false");
+}
+
+// Stored ids after $4, in the order of the bytes.
+char *walk_statement(const char *table) {
+  return format(
+      "SELECT t.id FROM %s AS t WHERE t._supaglue_application_id = $1::text"
+      " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name = $3::text"
+      " AND t.id COLLATE \"C\" > $4::text AND NOT t._supaglue_is_deleted"
+      " ORDER BY t.id COLLATE \"C\" LIMIT %d",
+      table, kWalk);
+}
+
+char *absent_statement(const char *table) {
+  return format(
+      "WITH absent AS MATERIALIZED (SELECT $1::text AS application, $2::text AS customer,"
+      " $3::text AS provider, pg_catalog.unnest($5::text[]) AS id)"
+      " UPDATE %s AS t SET _supaglue_is_deleted = true, _supaglue_emitted_at = $4::timestamptz FROM absent"
+      " WHERE t._supaglue_application_id = absent.application AND t._supaglue_customer_id = absent.customer"
+      " AND t._supaglue_provider_name = absent.provider AND t.id = absent.id",
+      table);
+}
+
+bool holds_rows(Destination *destination, const Sync *sync, const char *table) {
+  return destination->execute(
+             format("SELECT 1 FROM %s AS t WHERE t._supaglue_application_id = $1::text"
+                    " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name = $3::text LIMIT 1",
+                    table),
+             {value_of(sync->application_id), value_of(sync->customer_id),
+              value_of(sync->provider_name)}) > 0;
+}
+
+const char *table_of(const Sync *sync) {
+  return quote_qualified_identifier(sync->schema_name, sync->table_name);
+}
+
+const char *syncs_table_of(const Sync *sync) {
+  return quote_qualified_identifier(sync->schema_name, "_supaglue_syncs");
+}
+
+/// Names this database among all that may write to one destination.
+const char *source_of_here() { return format(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId); }
+
+void merge_batch(Merge *merge, int from, int count) {
+  const Sync *sync = merge->sync;
+  const Batch &batch = *merge->batch;
+  merge->destination->execute(
+      merge->page_statement,
+      {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
+       value_of(merge->emitted_at), value_of(batch.ids.data() + from, count),
+       value_of(batch.raws.data() + from, count), value_of(batch.stamps.data() + from, count),
+       value_of(batch.deleted.data() + from, count)});
+  const auto count_at = [&](int column) {
+    return strtoll(merge->destination->field(0, column), nullptr, 10);
+  };
+  const int64 vanished = count_at(2);
+  merge->run->inserted += count_at(0);
+  merge->run->updated += count_at(1) - vanished;
+  merge->run->deleted += vanished;
+}
+
+void remember_ids(Merge *merge) {
+  const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
+  for (const Text &id : merge->batch->ids)
+    tuplesort_putdatum(merge->seen, PointerGetDatum(cstring_to_text_with_len(id.data, id.length)), false);
+  MemoryContextSwitchTo(caller);
+  MemoryContextReset(merge->scratch);
+}
+
+void store_rejects(const Merge *merge, const Page *page) {
+  for (const Reject &reject : page->rejects)
+    sql("INSERT INTO supaglue_internal.rejects (run_id, sync_id, reason, record) VALUES ($1, $2, $3, $4)",
+        {int_arg(merge->run->id), int_arg(merge->sync->id),
+         text_arg(reject.reason.data(), reject.reason.size()),
+         text_arg(reject.record.data(), reject.record.size())});
+}
+
+/// The ids that the run has seen, in the order of the bytes.
+struct SeenIds {
+  Tuplesortstate *sort;
+  text *current;  // null: the end
+};
+
+void advance(SeenIds *seen) {
+  if (seen->current != nullptr) pfree(seen->current);
+  Datum value, abbreviation;
+  bool null;
+  seen->current = tuplesort_getdatum(seen->sort, true, &value, &null, &abbreviation)
+                      ? DatumGetTextPP(value)
+                      : nullptr;
+}
+
+/// Whether the run has seen an id; ids are asked for in ascending order.
+bool was_seen(SeenIds *seen, const char *id) {
+  const size_t length = strlen(id);
+  for (; seen->current != nullptr; advance(seen)) {
+    const size_t seen_length = VARSIZE_ANY_EXHDR(seen->current);
+    const int common = memcmp(VARDATA_ANY(seen->current), id, Min(seen_length, length));
+    if (common > 0 || (common == 0 && seen_length >= length)) return common == 0 && seen_length == length;
+  }
+  return false;
+}
+
+/// One step of the walk: the stored ids after `after`; returns the last of them, or null at the end.
+char *mark_absent_after(Merge *merge, SeenIds *seen, const char *after) {
+  const Sync *sync = merge->sync;
+  Destination *destination = merge->destination;
+  const Value application = value_of(sync->application_id), customer = value_of(sync->customer_id),
+              provider = value_of(sync->provider_name);
+  const uint64 rows = destination->execute(merge->walk_statement,
+                                           {application, customer, provider, value_of(after)});
+  MemoryContextReset(merge->scratch);
+  const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
+  auto *absent = static_cast<Text *>(palloc(sizeof(Text) * kWalk));
+  int count = 0;
+  for (uint64 row = 0; row < rows; ++row) {
+    const char *id = destination->field(row, 0);
+    if (was_seen(seen, id)) continue;
+    const char *copy = pstrdup(id);
+    absent[count++] = {copy, static_cast<int>(strlen(copy))};
+  }
+  MemoryContextSwitchTo(caller);
+  char *last = rows == kWalk ? pstrdup(destination->field(rows - 1, 0)) : nullptr;
+  if (count > 0)
+    merge->run->deleted += static_cast<int64>(destination->execute(
+        merge->absent_statement,
+        {application, customer, provider, value_of(merge->emitted_at), value_of(absent, count)}));
+  CHECK_FOR_INTERRUPTS();
+  return last;
+}
+
+void mark_absent(Merge *merge) {
+  tuplesort_performsort(merge->seen);
+  SeenIds seen = {merge->seen, nullptr};
+  advance(&seen);
+  for (char *after = pstrdup(""); after != nullptr;) {
+    char *last = mark_absent_after(merge, &seen, after);
+    pfree(after);
+    after = last;
+  }
+  tuplesort_end(merge->seen);
+}
+
+char *counts_of(const Run *run) {
+  return guarded_text([&] {
+    return Json{{"read", run->records_read},       {"inserted", run->inserted},
+                {"updated", run->updated},         {"unchanged", run->unchanged},
+                {"deleted", run->deleted},         {"rejected", run->rejected},
+                {"rows_stored", run->rows_stored ? 1 : 0}}
+        .dump();
+  });
+}
+
+void record_at_destination(const Merge *merge) {
+  const Sync *sync = merge->sync;
+  merge->destination->execute(
+      format("INSERT INTO %s AS s (application_id, customer_id, provider_name, object_type, object, table_name, source,"
+             " run_id, emitted_at, watermark, counts, committed_at) VALUES ($1::text, $2::text, $3::text, $4::text,"
+             " $5::text, $6::text, $7::text, $8::text::bigint, $9::text::timestamptz, $10::text::timestamptz, $11::text::jsonb,"
+             " pg_catalog.now()) ON CONFLICT (application_id, customer_id, provider_name, object_type, object)"
+             " DO UPDATE SET table_name = excluded.table_name, source = excluded.source, run_id = excluded.run_id,"
+             " emitted_at = excluded.emitted_at, watermark = excluded.watermark, counts = excluded.counts,"
+             " committed_at = excluded.committed_at",
+             syncs_table_of(sync)),
+      {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
+       value_of(sync->object_type), value_of(sync->object), value_of(sync->table_name),
+       value_of(source_of_here()), value_of(format(INT64_FORMAT, merge->run->id)),
+       value_of(merge->emitted_at), value_of(iso_of_time(watermark_after(sync, merge->run))),
+       value_of(counts_of(merge->run))});
+}
+
+void check_rejects(const Run *run) {
+  if (run->rejected <= kRejectsAllowed || run->rejected * 100 <= run->records_read * kRejectsPercent) return;
+  ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                  errmsg(INT64_FORMAT " of " INT64_FORMAT " records cannot be used", run->rejected,
+                         run->records_read),
+                  errhint("The provider's answers are not what its metadata says.")));
+}
+
+/// A run's stamp is greater than every earlier one of its sync, whatever the clock does.
+TimestampTz emitted_after(TimestampTz earlier) {
+  const TimestampTz now = GetCurrentTimestamp();
+  return TIMESTAMP_IS_NOBEGIN(earlier) ? now : Max(now, earlier + 1);
+}
+
+}  // namespace
+
+Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
+  const char *table = table_of(sync);
+  if (sync->rows_stored && !run->full && !holds_rows(destination, sync, table)) return nullptr;
+  auto *merge = static_cast<Merge *>(palloc0(sizeof(Merge)));
+  merge->destination = destination;
+  merge->sync = sync;
+  merge->run = run;
+  merge->context = CurrentMemoryContext;
+  merge->scratch =
+      AllocSetContextCreate(merge->context, "supaglue merge", ALLOCSET_DEFAULT_SIZES);
+  run->emitted_at = emitted_after(sync->emitted_at);
+  merge->emitted_at = iso_of_time(run->emitted_at);
+  merge->page_statement = page_statement(table, run->full && strcmp(run->reason, "manual") == 0);
+  merge->walk_statement = walk_statement(table);
+  merge->absent_statement = absent_statement(table);
+  merge->batch = make_in<Batch>(merge->context);
+  if (run->full)
+    merge->seen = tuplesort_begin_datum(TEXTOID, TextLessOperator, C_COLLATION_OID, false, work_mem,
+                                        nullptr, false);
+  return merge;
+}
+
+void merge_page(Merge *merge, const Page *page) {
+  Run *run = merge->run;
+  guard([&] { fill(merge->batch, *page); });
+  const int count = static_cast<int>(merge->batch->ids.size());
+  const int64 written_before = run->inserted + run->updated + run->deleted;
+  for (int from = 0; from < count; from += kBatch)
+    merge_batch(merge, from, Min(kBatch, count - from));
+  const int64 written = run->inserted + run->updated + run->deleted - written_before;
+  const auto received = static_cast<int64>(page->records.size());
+  const auto rejected = static_cast<int64>(page->rejects.size());
+  run->records_read += received + rejected;
+  run->unchanged += received - written;
+  run->rejected += rejected;
+  merge->replaced_characters += page->replaced_characters;
+  if (merge->seen != nullptr) remember_ids(merge);
+  store_rejects(merge, page);
+}
+
+void finish_merge(Merge *merge) {
+  Run *run = merge->run;
+  check_rejects(run);
+  if (merge->seen != nullptr) mark_absent(merge);
+  run->rows_stored = holds_rows(merge->destination, merge->sync, table_of(merge->sync));
+  if (merge->replaced_characters > 0 && run->warning == nullptr)
+    run->warning = format(INT64_FORMAT " characters that no text can hold were replaced by U+FFFD",
+                          merge->replaced_characters);
+  if (merge->destination->is_remote()) record_at_destination(merge);
+}
+
+bool remote_run_committed(Destination *destination, const Sync *sync, Run *run) {
+  if (!destination->is_remote()) return false;
+  const char *table = syncs_table_of(sync);
+  if (destination->execute("SELECT 1 WHERE pg_catalog.to_regclass($1::text) IS NOT NULL",
+                           {value_of(table)}) == 0)
+    return false;
+  const uint64 found = destination->execute(
+      format("SELECT (extract(epoch FROM emitted_at) * 1000000)::bigint, counts ->> 'read', counts ->> 'inserted',"
+             " counts ->> 'updated', counts ->> 'unchanged', counts ->> 'deleted', counts ->> 'rejected',"
+             " counts ->> 'rows_stored' FROM %s WHERE application_id = $1::text AND customer_id = $2::text"
+             " AND provider_name = $3::text AND object_type = $4::text AND object = $5::text"
+             " AND source = $6::text AND run_id = $7::text::bigint",
+             table),
+      {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
+       value_of(sync->object_type), value_of(sync->object), value_of(source_of_here()),
+       value_of(format(INT64_FORMAT, run->id))});
+  if (found == 0) return false;
+  const auto number = [&](int column) {
+    const char *text = destination->field(0, column);
+    return text == nullptr ? int64{0} : static_cast<int64>(strtoll(text, nullptr, 10));
+  };
+  run->emitted_at = time_of_ms(0) + number(0);
+  run->records_read = number(1);
+  run->inserted = number(2);
+  run->updated = number(3);
+  run->unchanged = number(4);
+  run->deleted = number(5);
+  run->rejected = number(6);
+  run->rows_stored = number(7) != 0;
+  return true;
+}
+
+}  // namespace supaglue

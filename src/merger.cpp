@@ -1,0 +1,213 @@
+// pg: the merger: takes runs that are fetched whole out of the spool and merges each into its destination, in
+// one transaction with the run's record. It may wait for locks and for remote servers; nobody waits for it
+// but its own run. It never speaks to a provider.
+#include "catalog.hpp"
+#include "destination.hpp"
+#include "lease.hpp"
+#include "merge.hpp"
+#include "pg.hpp"
+#include "settings.hpp"
+#include "spool.hpp"
+#include "sql.hpp"
+#include "table.hpp"
+#include "worker.hpp"
+
+namespace supaglue {
+
+namespace {
+
+constexpr int kAttempts = 3;
+constexpr int64 kLookMs = 60'000;   // for runs that nobody woke us for
+constexpr int64 kIdleMs = 5'000;    // between looks while there is nothing to serve
+constexpr int64 kSweepMs = 600'000;  // of what is past its retention
+constexpr int64 kSpoolLifeMs = int64{7} * 24 * 3600 * 1000;
+
+// The merge under way.
+struct Merging {
+  int64 run_id;
+  MemoryContext context;  // all that it needs, from the first transaction to the last
+  Destination *destination;
+};
+
+// The table is made, or given what it lacks, in a transaction of its own: a merge never waits with DDL's locks.
+void prepare_table(Merging *merging) {
+  Fetched fetched;
+  const Run *run = lock_merge(merging->run_id, &fetched);
+  const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
+  if (sync == nullptr) return;
+  report_work(true, format("merges run " INT64_FORMAT " of sync " INT64_FORMAT, run->id, sync->id));
+  MemoryContextSwitchTo(merging->context);
+  Destination *destination = open_destination(sync->destination_id, sync->owner);
+  destination->begin();
+  ensure_table(destination, sync->schema_name, sync->table_name);
+  if (destination->is_remote()) ensure_syncs_table(destination, sync->schema_name);
+  destination->commit();
+  merging->destination = destination;
+}
+
+void merge_pages(Merge *merge, const Run *run, const Fetched *fetched) {
+  MemoryContext page_context =
+      AllocSetContextCreate(CurrentMemoryContext, "supaglue page", ALLOCSET_DEFAULT_SIZES);
+  const MemoryContext before = MemoryContextSwitchTo(page_context);
+  for (int number = 1; number <= fetched->pages; ++number) {
+    const bytea *packed = read_from_spool(fetched->slot, run->id, number);
+    auto *page = make_in<Page>(page_context);
+    guard([&] { *page = Page::unpack({VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed)}); });
+    merge_page(merge, page);
+    MemoryContextReset(page_context);
+    CHECK_FOR_INTERRUPTS();
+  }
+  MemoryContextSwitchTo(before);
+  MemoryContextDelete(page_context);
+}
+
+// The rows that the last run left are gone: the watermark is ahead of the data.
+void start_over(const Sync *sync, const Run *run) {
+  fail_run(sync, run, name_of(ErrorClass::kDestination),
+           "the table lost the rows that the last run left: the next run reads everything");
+  sql("UPDATE supaglue_internal.syncs SET phase = 'created', watermark = NULL, rows_stored = false,"
+      " waiting_for = NULL, next_run_at = pg_catalog.now() WHERE id = $1",
+      {int_arg(sync->id)});
+}
+
+void merge_run(Merging *merging) {
+  MemoryContextSwitchTo(merging->context);
+  Fetched fetched;
+  Run *run = lock_merge(merging->run_id, &fetched);
+  const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
+  if (sync == nullptr) return;
+  Destination *destination = merging->destination;
+  destination->begin();
+  Merge *merge = nullptr;
+  // A crash may have come between a remote commit and ours: then only our record is missing.
+  const bool merged = destination->is_remote() && remote_run_committed(destination, sync, run);
+  if (!merged) merge = begin_merge(destination, sync, run);
+  if (merge != nullptr) {
+    merge_pages(merge, run, &fetched);
+    finish_merge(merge);
+  }
+  destination->commit();
+  merged || merge != nullptr ? finish_run(sync, run) : start_over(sync, run);
+  end_lease(run->id);
+}
+
+// Whether the same may well succeed later, without anybody changing anything.
+bool is_passing(int sqlerrcode) {
+  switch (ERRCODE_TO_CATEGORY(sqlerrcode)) {
+    case ERRCODE_CONNECTION_EXCEPTION:
+    case ERRCODE_TRANSACTION_ROLLBACK:
+    case ERRCODE_INSUFFICIENT_RESOURCES:
+    case ERRCODE_OPERATOR_INTERVENTION:
+      return sqlerrcode != ERRCODE_QUERY_CANCELED;
+    default:
+      return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+             sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
+  }
+}
+
+// A merge failed, and nothing of it is left: tries again later, or ends the run.
+void record_failure(const Merging *merging, const ErrorData *error) {
+  Fetched fetched;
+  const Run *run = lock_merge(merging->run_id, &fetched);
+  const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
+  if (sync == nullptr) return;
+  const char *error_class =
+      ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR
+          ? name_of(ErrorClass::kInternal)
+          : name_of(ErrorClass::kDestination);
+  const char *message = error->detail == nullptr
+                            ? error->message
+                            : format("%s: %s", error->message, error->detail);
+  const int attempts = fetched.attempts + 1;
+  const int64 age_ms = now_ms() - ms_of_time(run->started_at);
+  if (is_passing(error->sqlerrcode) ? age_ms < kSpoolLifeMs : attempts < kAttempts) {
+    const int64 at = retry_at(now_ms(), Min(attempts, 7), 0, jitter());
+    postpone_merge(run->id, time_of_ms(at));
+    sql("UPDATE supaglue_internal.syncs SET waiting_for = 'destination', last_error_class = $2,"
+        " last_error = $3 WHERE id = $1",
+        {int_arg(sync->id), text_arg(error_class), text_arg(message)});
+    return;
+  }
+  fail_run(sync, run, error_class, message);
+  end_lease(run->id);
+}
+
+void merge_one(int64 run_id) {
+  MemoryContext context =
+      AllocSetContextCreate(TopMemoryContext, "supaglue merge", ALLOCSET_DEFAULT_SIZES);
+  Merging merging = {run_id, context, nullptr};
+  Outcome outcome = work([&] { prepare_table(&merging); });
+  if (outcome.done() && merging.destination != nullptr)
+    outcome = work([&] { merge_run(&merging); });
+  if (outcome.error != nullptr) {
+    const Outcome recorded = work([&] { record_failure(&merging, outcome.error); });
+    // Not even that: no tight loop.
+    if (recorded.error != nullptr) wait_for_work(-1, kIdleMs);
+  }
+  MemoryContextDelete(context);
+}
+
+// Deletes what is past its retention, a little at a time. True: there may be more.
+bool sweep() {
+  static const char *const statements[] = {
+      "DELETE FROM supaglue_internal.run_log WHERE id IN (SELECT id FROM supaglue_internal.run_log"
+      " WHERE finished_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000)",
+      "DELETE FROM supaglue_internal.events WHERE id IN (SELECT id FROM supaglue_internal.events"
+      " WHERE at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000)",
+      "DELETE FROM supaglue_internal.rejects WHERE ctid = ANY (ARRAY(SELECT ctid FROM"
+      " supaglue_internal.rejects"
+      " WHERE at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000))",
+  };
+  const int minutes[] = {settings.run_retention_min, settings.event_retention_min,
+                         settings.reject_retention_min};
+  bool more = false;
+  for (int i = 0; i < 3; ++i) {
+    uint64 rows = 0;
+    const Outcome outcome = work([&] { rows = sql(statements[i], {int_arg(minutes[i])}); });
+    if (outcome.done() && rows == 1000) more = true;
+  }
+  return more;
+}
+
+// Sees what there is to merge. The run, or 0 and for how long there is none.
+Outcome look(int64 *run_id, int64 *rest_ms) {
+  *run_id = 0;
+  *rest_ms = kLookMs;
+  const Outcome outcome = work([&] {
+    *run_id = next_merge();
+    if (*run_id != 0) return;
+    const TimestampTz at = next_merge_at();
+    if (!TIMESTAMP_IS_NOBEGIN(at))
+      *rest_ms = Min(kLookMs, Max(ms_of_time(at) - now_ms(), int64{100}));
+  });
+  if (!outcome.done()) *rest_ms = kIdleMs;
+  return outcome;
+}
+
+}  // namespace
+
+}  // namespace supaglue
+
+using namespace supaglue;
+
+SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
+  Place place;
+  if (!begin_worker(WorkerKind::kMerger, &place)) return;
+  MemoryContext round = AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);
+  int64 next_sweep_ms = now_ms() + kSweepMs;
+  for (;;) {
+    MemoryContextSwitchTo(round);
+    MemoryContextReset(round);
+    int64 run_id, rest_ms;
+    const Outcome outcome = look(&run_id, &rest_ms);
+    if (run_id != 0) {
+      merge_one(run_id);
+      CHECK_FOR_INTERRUPTS();
+      continue;
+    }
+    if (place.number == 0 && outcome.done() && now_ms() >= next_sweep_ms)
+      next_sweep_ms = now_ms() + (sweep() ? 1000 : kSweepMs);
+    report_work(false, reason_of(outcome.standing));
+    wait_for_work(-1, Min(rest_ms, Max(next_sweep_ms - now_ms(), int64{1})));
+  }
+}

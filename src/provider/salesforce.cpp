@@ -1,0 +1,322 @@
+// pure: reads Salesforce by its REST query API; see salesforce.hpp.
+#include "provider/salesforce.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "error.hpp"
+#include "provider/salesforce_page.hpp"
+#include "stamp.hpp"
+
+#include "pure.hpp"
+
+namespace supaglue {
+namespace {
+
+constexpr int kMostRestarts = 3;
+const char kAllFields[] = "<every readable field>";
+
+bool is_word(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+// Salesforce refuses a query for what is no id; nothing can be found by it either.
+bool is_id(std::string_view text) {
+  return (text.size() == 15 || text.size() == 18) && is_word(text) && text.find('_') == text.npos;
+}
+
+bool contains(const std::vector<std::string> &list, const std::string &item) {
+  return std::find(list.begin(), list.end(), item) != list.end();
+}
+
+std::string form_encoded(std::string_view text) {
+  static const char digits[] = "0123456789ABCDEF";
+  std::string out;
+  for (unsigned char c : text) {
+    if (is_word({reinterpret_cast<const char *>(&c), 1}) ||
+        std::string_view("-.~,():*").find(static_cast<char>(c)) != std::string_view::npos) {
+      out += static_cast<char>(c);
+    } else if (c == ' ') {
+      out += '+';
+    } else {
+      out += {'%', digits[c >> 4], digits[c & 15]};
+    }
+  }
+  return out;
+}
+
+std::string joined(const std::vector<std::string> &parts, const char *between) {
+  std::string out;
+  for (const std::string &part : parts) out += (out.empty() ? "" : between) + part;
+  return out;
+}
+
+/// The strategy's part of the connector document.
+struct Settings {
+  explicit Settings(const Json &json)
+      : describe_path(json.value("describe_path", "")),
+        query_path(json.value("query_path", "")),
+        query_all_path(json.value("query_all_path", "")),
+        batch_header(json.value("batch_header", "Sforce-Query-Options")),
+        page_size(json.value("page_size", 2000)),
+        longest_url(json.value("longest_url", size_t{14000})),
+        id_field(json.value("id_field", "Id")),
+        stamp_fields(json.value("stamp_fields", std::vector<std::string>{})),
+        deleted_field(json.value("deleted_field", "IsDeleted")),
+        stamp_types(json.value("stamp_types", std::vector<std::string>{})),
+        excluded_types(json.value("excluded_types", std::vector<std::string>{})),
+        unreadable_suffixes(json.value("unreadable_suffixes", std::vector<std::string>{})) {}
+
+  std::string describe_path, query_path, query_all_path;
+  std::string batch_header;
+  int page_size;
+  size_t longest_url;
+  std::string id_field;
+  std::vector<std::string> stamp_fields;
+  std::string deleted_field;
+  std::vector<std::string> stamp_types, excluded_types, unreadable_suffixes;
+};
+
+class SalesforceSource : public Source {
+ public:
+  SalesforceSource(std::shared_ptr<const Connector> connector, const Task &task, const Json &plan,
+                   const Json &cursor);
+
+  Want next() const override;
+  Accepted accept(const Response &response) override;
+  bool recover(const Error &error) override;
+  Json plan() const override { return plan_; }
+  Json cursor() const override { return cursor_; }
+  Json metadata() const override { return plan_.is_null() ? Json(nullptr) : plan_.at("metadata"); }
+  std::string describe_request() const override;
+  int64_t total() const override { return total_; }
+  int restarts() const override { return cursor_.value("restarts", 0); }
+
+ private:
+  void check_task();
+  Json learn(const Response &response) const;
+  void make_plan(Json metadata);
+  void read_fields();
+  std::string select(const Json &metadata) const;
+  std::string soql(const std::string &fields, const std::string &stamp) const;
+  std::string query_url(const std::string &query) const;
+
+  std::shared_ptr<const Connector> connector_;
+  Settings settings_;
+  Task task_;
+  Json plan_;
+  Json cursor_ = Json::object();
+  SalesforceFields fields_;  // of the plan
+  int64_t total_ = -1;
+};
+
+// Metadata that this version wrote, or nothing: an older form is described anew.
+bool is_metadata(const Json &metadata) {
+  return metadata.is_object() && metadata.contains("fields") && metadata["fields"].is_array() &&
+         metadata.contains("stamp") && metadata.contains("deleted");
+}
+
+SalesforceSource::SalesforceSource(std::shared_ptr<const Connector> connector, const Task &task,
+                                   const Json &plan, const Json &cursor)
+    : connector_(std::move(connector)), settings_(connector_->settings), task_(task) {
+  check_task();
+  if (cursor.is_object()) cursor_ = cursor;
+  if (!task_.ids.empty()) {
+    std::erase_if(task_.ids, [](const std::string &id) { return !is_id(id); });
+    if (task_.ids.empty()) cursor_["done"] = true;
+  }
+  if (plan.is_object()) {
+    plan_ = plan;
+    read_fields();
+  } else if (is_metadata(task_.metadata)) {
+    make_plan(task_.metadata);
+  }
+}
+
+void SalesforceSource::check_task() {
+  bool readable = is_word(task_.object);
+  for (const std::string &suffix : settings_.unreadable_suffixes) {
+    if (task_.object.ends_with(suffix)) readable = false;
+  }
+  if (!readable) {
+    throw Error(ErrorClass::kBadDocument,
+                "object \"" + task_.object.substr(0, 100) + "\" of salesforce cannot be read",
+                "Its query API does not offer such objects.");
+  }
+  if (task_.since.empty()) return;
+  std::optional<int64_t> since = read_stamp(task_.since);
+  if (!since) throw Error(ErrorClass::kInternal, "\"" + task_.since + "\" is not a stamp");
+  task_.since = write_stamp(*since);
+}
+
+Want SalesforceSource::next() const {
+  if (cursor_.value("done", false)) return Done{};
+  Request request;
+  if (plan_.is_null()) {
+    request.url = settings_.describe_path;
+    size_t at = request.url.find("{object}");
+    if (at != std::string::npos) request.url.replace(at, 8, task_.object);
+    return request;
+  }
+  request.headers.push_back(
+      {settings_.batch_header, "batchSize=" + std::to_string(settings_.page_size)});
+  if (cursor_.contains("next")) {
+    request.url = cursor_["next"].get<std::string>();
+    request.host_relative = request.url.starts_with('/');
+  } else {
+    request.url = query_url(plan_["soql"].get<std::string>());
+  }
+  return request;
+}
+
+Accepted SalesforceSource::accept(const Response &response) {
+  if (plan_.is_null()) {
+    make_plan(learn(response));
+    return {};
+  }
+  SalesforceAnswer answer = read_salesforce_answer(response.body, fields_);
+  if (answer.total >= 0) total_ = answer.total;
+  if (answer.done) {
+    cursor_.erase("next");
+    cursor_["done"] = true;
+  } else {
+    if (cursor_.value("next", "") == answer.next) {
+      throw salesforce_malformed("It names itself as the next page.");
+    }
+    cursor_["next"] = answer.next;
+  }
+  return {true, std::move(answer.page)};
+}
+
+bool SalesforceSource::recover(const Error &error) {
+  int restarts = cursor_.value("restarts", 0);
+  if (plan_.is_null() || restarts >= kMostRestarts) return false;
+  bool described_again = cursor_.value("described_again", false);
+  bool field_gone = error.error_class == ErrorClass::kFieldGone && !described_again;
+  bool page_gone =
+      cursor_.contains("next") && error.detail.find("INVALID_QUERY_LOCATOR") != std::string::npos;
+  if (!field_gone && !page_gone) return false;
+  // From the start: records that come twice are no harm to the merge.
+  cursor_ = {{"restarts", restarts + 1}};
+  if (field_gone || described_again) cursor_["described_again"] = true;
+  if (field_gone) plan_ = nullptr;
+  return true;
+}
+
+// What describe says of the object: the fields that can be selected, and those with a part to play.
+Json SalesforceSource::learn(const Response &response) const {
+  Json described = Json::parse(response.body, nullptr, false);
+  if (described.is_discarded()) throw salesforce_malformed("It is cut off or damaged.");
+  if (!described.is_object() || !described.contains("fields") || !described["fields"].is_array()) {
+    throw salesforce_malformed("It has no \"fields\".");
+  }
+  if (described.contains("queryable") && described["queryable"] == false) {
+    throw Error(ErrorClass::kObjectGone,
+                "object \"" + task_.object + "\" of salesforce cannot be queried",
+                "The provider says so in its description.");
+  }
+  Json fields = Json::array();
+  std::vector<std::string> names;
+  for (const Json &field : described["fields"]) {
+    bool named = field.is_object() && field.contains("name") && field["name"].is_string() &&
+                 field.contains("type") && field["type"].is_string();
+    if (!named) throw salesforce_malformed("It has a field without name or type.");
+    std::string name = field["name"].get<std::string>(), type = field["type"].get<std::string>();
+    if (!is_word(name) || contains(settings_.excluded_types, type)) continue;
+    fields.push_back({{"name", name}, {"type", type}});
+    names.push_back(name);
+  }
+  if (!contains(names, settings_.id_field)) {
+    throw Error(ErrorClass::kObjectGone, "object \"" + task_.object + "\" of salesforce has no " +
+                                             settings_.id_field + " that may be read");
+  }
+  Json metadata = {{"fields", fields}, {"stamp", nullptr}, {"deleted", nullptr}};
+  for (const std::string &stamp : settings_.stamp_fields) {
+    if (metadata["stamp"].is_null() && contains(names, stamp)) metadata["stamp"] = stamp;
+  }
+  if (contains(names, settings_.deleted_field)) metadata["deleted"] = settings_.deleted_field;
+  return metadata;
+}
+
+void SalesforceSource::make_plan(Json metadata) {
+  std::string stamp = metadata["stamp"].is_string() ? metadata["stamp"].get<std::string>() : "";
+  std::string query = soql(select(metadata), stamp);
+  if (query_url(query).size() > settings_.longest_url) {
+    throw Error(ErrorClass::kProvider,
+                "the query for \"" + task_.object + "\" of salesforce is too long",
+                "The object has " + std::to_string(metadata["fields"].size()) +
+                    " readable fields, the query names " + std::to_string(task_.ids.size()) +
+                    " ids, and Salesforce takes requests of at most 16 kB.",
+                "Leave fields out with \"exclude_fields\".");
+  }
+  plan_ = {{"soql", std::move(query)}, {"metadata", std::move(metadata)}};
+  read_fields();
+}
+
+void SalesforceSource::read_fields() {
+  const Json &metadata = plan_.at("metadata");
+  fields_ = {};
+  fields_.id = settings_.id_field;
+  if (metadata["stamp"].is_string()) fields_.stamp = metadata["stamp"].get<std::string>();
+  if (metadata["deleted"].is_string()) fields_.deleted = metadata["deleted"].get<std::string>();
+  for (const Json &field : metadata["fields"]) {
+    if (contains(settings_.stamp_types, field["type"].get<std::string>())) {
+      fields_.stamps.insert(field["name"].get<std::string>());
+    }
+  }
+}
+
+// The select list: what the task asks for and the object has, and always what the page needs.
+std::string SalesforceSource::select(const Json &metadata) const {
+  std::vector<std::string> chosen;
+  for (const Json &field : metadata["fields"]) {
+    std::string name = field["name"].get<std::string>();
+    bool needed =
+        name == settings_.id_field || metadata["stamp"] == name || metadata["deleted"] == name;
+    bool wanted = (task_.fields.empty() || contains(task_.fields, name)) &&
+                  !contains(task_.exclude_fields, name);
+    if (needed || wanted) chosen.push_back(name);
+  }
+  return joined(chosen, ", ");
+}
+
+std::string SalesforceSource::soql(const std::string &fields, const std::string &stamp) const {
+  std::vector<std::string> conditions;
+  if (!task_.since.empty() && !stamp.empty()) conditions.push_back(stamp + " >= " + task_.since);
+  // Ids are letters and digits only, so that there is nothing to escape.
+  if (task_.ids.size() == 1) {
+    conditions.push_back(settings_.id_field + " = '" + task_.ids[0] + "'");
+  } else if (!task_.ids.empty()) {
+    conditions.push_back(settings_.id_field + " IN ('" + joined(task_.ids, "', '") + "')");
+  }
+  std::string query = "SELECT " + fields + " FROM " + task_.object;
+  return conditions.empty() ? query : query + " WHERE " + joined(conditions, " AND ");
+}
+
+std::string SalesforceSource::query_url(const std::string &query) const {
+  const std::string &path = task_.with_deleted ? settings_.query_all_path : settings_.query_path;
+  return path + "?q=" + form_encoded(query);
+}
+
+std::string SalesforceSource::describe_request() const {
+  if (!plan_.is_null()) return plan_["soql"].get<std::string>();
+  std::string stamp = settings_.stamp_fields.empty() ? "" : settings_.stamp_fields.front();
+  if (task_.fields.empty()) return soql(kAllFields, stamp);
+  std::vector<std::string> fields = task_.fields;
+  for (const std::string &needed : {settings_.id_field, stamp, settings_.deleted_field}) {
+    if (!needed.empty() && !contains(fields, needed)) fields.push_back(needed);
+  }
+  return soql(joined(fields, ", "), stamp);
+}
+
+}  // namespace
+
+std::unique_ptr<Source> make_salesforce_source(std::shared_ptr<const Connector> connector,
+                                               const Task &task, const Json &plan,
+                                               const Json &cursor) {
+  return std::make_unique<SalesforceSource>(std::move(connector), task, plan, cursor);
+}
+
+}  // namespace supaglue

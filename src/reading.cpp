@@ -1,0 +1,226 @@
+// pg: reading a provider in a backend. See reading.hpp. It must not know who reads, nor what becomes of the records.
+#include "reading.hpp"
+
+#include "pg.hpp"
+
+#include "catalog.hpp"
+#include "settings.hpp"
+#include "sql.hpp"
+#include "token.hpp"
+
+namespace supaglue {
+
+/// Its C++ members are for guard bodies. Lives in a memory context, on errors too.
+struct Reading {
+  int64 connection_id = 0;
+  int64 max_requests = 0;
+  bool no_repeats = false;
+  bool gave_page = false;  // since it was opened or rewound
+  int restarts = 0;        // of the source, when it gave that page
+  std::shared_ptr<const Connector> connector;
+  Task task;
+  std::unique_ptr<Fetch> fetch;
+  Page page;
+  Fetch::Counters earlier;  // of passes before the last rewind
+};
+
+namespace {
+
+/// For guard bodies: what the spec says, as the pure parts have it.
+std::shared_ptr<const Connector> connector_of(const ReadingSpec *spec) {
+  auto connector = Connector::builtin(spec->provider_name);
+  if (connector == nullptr)
+    throw Error(ErrorClass::kBadDocument,
+                std::string("there is no provider \"") + spec->provider_name + "\"");
+  return connector;
+}
+
+void append_texts(const List *list, std::vector<std::string> *texts) {
+  const ListCell *cell;
+  foreach (cell, list)
+    texts->emplace_back(strVal(lfirst(cell)));
+}
+
+Task task_of(const ReadingSpec *spec, const Connector &connector) {
+  Task task;
+  task.object = connector.exact_object(spec->object_type, spec->object);
+  if (task.object.empty())
+    throw Error(ErrorClass::kBadDocument, std::string(spec->provider_name) + " has no " +
+                                              spec->object_type + " object named \"" +
+                                              spec->object + "\"");
+  if (spec->since != nullptr) task.since = spec->since;
+  task.with_deleted = spec->with_deleted;
+  if (spec->metadata != nullptr) task.metadata = Json::parse(spec->metadata, nullptr, false);
+  append_texts(spec->fields, &task.fields);
+  append_texts(spec->ids, &task.ids);
+  if (spec->config != nullptr) {
+    const Json config = Json::parse(spec->config, nullptr, false);
+    if (config.is_object() && config.contains("exclude_fields"))
+      task.exclude_fields = config["exclude_fields"].get<std::vector<std::string>>();
+  }
+  return task;
+}
+
+std::unique_ptr<Fetch> make_fetch(const Reading *reading) {
+  return std::make_unique<Fetch>(*backend_pool(), reading->connector,
+                                 make_source(reading->connector, reading->task));
+}
+
+TokenState *load_as_owner(MemoryContext context, int64 connection_id) {
+  const Api api = open_api();
+  TokenState *state = load_tokens(context, connection_id);
+  close_api(api);
+  return state;
+}
+
+void refresh_as_owner(int64 connection_id, int64 generation) {
+  const Api api = open_api();
+  refresh_elsewhere(connection_id, generation);
+  close_api(api);
+}
+
+/// Gives the fetch a token that it has not had before. No C++ object of this frame's is alive while it waits.
+void give_new_access(Reading *reading) {
+  MemoryContext context =
+      AllocSetContextCreate(CurrentMemoryContext, "supaglue tokens", ALLOCSET_SMALL_SIZES);
+  const int64 had = reading->fetch->access().generation;
+  TokenState *state = load_as_owner(context, reading->connection_id);
+  // Somebody else may have refreshed it already; else, and when that one has expired too, it is our turn.
+  if (state->access.generation <= had || state->access.access_token.empty()) {
+    refresh_as_owner(reading->connection_id, Max(state->access.generation, had));
+    state = load_as_owner(context, reading->connection_id);
+  }
+  if (state->access.generation <= had || state->access.access_token.empty())
+    ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+                    errmsg("connection " INT64_FORMAT " has no usable token",
+                           reading->connection_id),
+                    errdetail("The provider's answer to the refresh named none, or no address.")));
+  guard([&] { reading->fetch->give_access(std::move(state->access)); });
+  MemoryContextDelete(context);
+}
+
+/// Waits for the network, the latch, or the time at which a request is due again.
+void wait_for_fetch(const Reading *reading) {
+  const int64 wake_at = reading->fetch->wake_at_ms();
+  const int64 wait_ms = wake_at == 0 ? 60'000 : Max(wake_at - now_ms(), 0);
+  const int happened = WaitLatchOrSocket(
+      MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+      backend_pool()->fd(), static_cast<long>(wait_ms), PG_WAIT_EXTENSION);
+  if (happened & WL_LATCH_SET) ResetLatch(MyLatch);
+}
+
+void check_requests(const Reading *reading) {
+  if (reading->max_requests == 0) return;
+  if (reading->earlier.requests + reading->fetch->counters().requests <= reading->max_requests)
+    return;
+  ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+                  errmsg("the scan needs more than %d requests", settings.live_max_requests),
+                  errhint("Narrow it, read the synced table, or raise supaglue.live_max_requests.")));
+}
+
+/// For guard bodies: the page, and the place that it comes from is the one after the page before.
+void take_page(Reading *reading) {
+  reading->page = reading->fetch->take_page();
+  const int restarts = reading->fetch->source().restarts();
+  if (reading->no_repeats && reading->gave_page && restarts != reading->restarts)
+    throw Error(ErrorClass::kTransient, "the provider lost its place in the result",
+                "Records that were read already would come again.", "Run the query again.");
+  reading->gave_page = true;
+  reading->restarts = restarts;
+}
+
+}  // namespace
+
+Pool *backend_pool() {
+  static Pool *pool = nullptr;
+  guard([&] {
+    if (pool == nullptr)
+      pool = new Pool(pool_limits());
+    else
+      pool->set_limits(pool_limits());
+  });
+  return pool;
+}
+
+Reading *open_reading(MemoryContext context, const ReadingSpec *spec) {
+  auto *reading = make_in<Reading>(context);
+  reading->connection_id = spec->connection_id;
+  reading->max_requests = spec->max_requests;
+  reading->no_repeats = spec->no_repeats;
+  guard([&] {
+    reading->connector = connector_of(spec);
+    reading->task = task_of(spec, *reading->connector);
+    reading->fetch = make_fetch(reading);
+  });
+  return reading;
+}
+
+const Page *next_page(Reading *reading) {
+  Pool *pool = backend_pool();
+  for (;;) {
+    CHECK_FOR_INTERRUPTS();
+    const int64 now = now_ms();
+    const double random = jitter();
+    const Fetch::State state = guard([&] {
+      pool->pump();
+      return reading->fetch->advance(now, random);
+    });
+    check_requests(reading);
+    switch (state) {
+      case Fetch::State::kPage:
+        guard([&] { take_page(reading); });
+        return &reading->page;
+      case Fetch::State::kDone:
+        return nullptr;
+      case Fetch::State::kFailed:
+        guard([&] { throw Error(reading->fetch->error()); });
+        break;
+      case Fetch::State::kNeedsToken:
+        give_new_access(reading);
+        break;
+      case Fetch::State::kBusy:
+        wait_for_fetch(reading);
+        break;
+    }
+  }
+}
+
+void rewind_reading(Reading *reading) {
+  reading->gave_page = false;
+  guard([&] {
+    const Fetch::Counters &counters = reading->fetch->counters();
+    reading->earlier.requests += counters.requests;
+    reading->earlier.bytes_received += counters.bytes_received;
+    Access access = reading->fetch->access();
+    if (Json metadata = reading->fetch->source().metadata(); !metadata.is_null())
+      reading->task.metadata = std::move(metadata);
+    reading->fetch = make_fetch(reading);
+    reading->fetch->give_access(std::move(access));
+  });
+}
+
+void reading_counts(const Reading *reading, int64 *requests, int64 *bytes, int64 *provider_time_ms,
+                    int64 *total) {
+  const Fetch &fetch = *reading->fetch;
+  *requests = reading->earlier.requests + fetch.counters().requests;
+  *bytes = reading->earlier.bytes_received + fetch.counters().bytes_received;
+  *provider_time_ms = fetch.first_request_at_ms();
+  *total = fetch.source().total();
+}
+
+char *reading_metadata(const Reading *reading) {
+  char *text = guarded_text([&] {
+    const Json metadata = reading->fetch->source().metadata();
+    return metadata.is_null() ? std::string() : metadata.dump();
+  });
+  return text[0] == '\0' ? nullptr : text;
+}
+
+char *describe_reading(const ReadingSpec *spec) {
+  return guarded_text([&] {
+    const auto connector = connector_of(spec);
+    return make_source(connector, task_of(spec, *connector))->describe_request();
+  });
+}
+
+}  // namespace supaglue

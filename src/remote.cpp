@@ -1,0 +1,395 @@
+// pg: libpq without ever blocking on it: every wait is on the latch as well, so that cancel and shutdown are immediate.
+// (Only the name of a host is resolved by the C library.)
+#include "remote.hpp"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/stat.h>
+
+#include "pg.hpp"
+#include "settings.hpp"
+#include "sql.hpp"
+
+#include "libpq-fe.h"
+
+namespace supaglue {
+
+namespace {
+
+constexpr int kOldestServer = 120000;
+constexpr const char *kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
+constexpr Oid kTextArray = TEXTARRAYOID;
+
+/// Where to connect to.
+struct Address {
+  std::string host, port, database, user, password, ssl_mode;
+  std::string ca_cert, client_cert, client_key, server_name;
+};
+
+void read_address(Address *address, const char *config, const char *secret) {
+  const Json plain = Json::parse(config);
+  const Json sealed = secret == nullptr ? Json::object() : Json::parse(secret);
+  address->host = plain.value("host", "");
+  address->port = std::to_string(plain.value("port", 5432));
+  address->database = plain.value("database", "");
+  address->user = plain.value("user", "");
+  address->ssl_mode = plain.value("ssl_mode", "verify-full");
+  address->ca_cert = plain.value("server_ca_cert", "");
+  address->client_cert = plain.value("client_cert", "");
+  address->server_name = plain.value("server_name", "");
+  address->password = sealed.value("password", "");
+  address->client_key = sealed.value("client_key", "");
+}
+
+/// libpq checks a certificate against `host` and connects to `hostaddr`, which must be numeric.
+std::string numeric_address(const std::string &host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo *found = nullptr;
+  if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0 || found == nullptr) return {};
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(found, freeaddrinfo);
+  char text[NI_MAXHOST];
+  if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
+                  NI_NUMERICHOST) != 0)
+    return {};
+  return text;
+}
+
+/// libpq takes certificates and keys from files only: one of our own, that goes with the transaction at the latest.
+struct PemFile {
+  File file = -1;
+  const char *path = nullptr;
+};
+
+PemFile write_pem(const std::string *text) {
+  PemFile pem;
+  if (text->empty()) return pem;
+  pem.file = OpenTemporaryFile(false);
+  pem.path = pstrdup(FilePathName(pem.file));
+  const int length = static_cast<int>(text->size());
+  if (chmod(pem.path, S_IRUSR | S_IWUSR) != 0 ||
+      FileWrite(pem.file, const_cast<char *>(text->data()), length, 0, PG_WAIT_EXTENSION) != length)
+    ereport(ERROR, (errcode_for_file_access(), errmsg("could not write a temporary file: %m")));
+  return pem;
+}
+
+void remove_pem(const PemFile &pem) {
+  if (pem.file >= 0) FileClose(pem.file);
+}
+
+const char *one_line(const char *text) {
+  char *line = pstrdup(text);
+  for (char *c = line; *c != '\0'; ++c)
+    if (*c == '\n' || *c == '\t') *c = ' ';
+  for (size_t length = strlen(line); length > 0 && line[length - 1] == ' '; --length)
+    line[length - 1] = '\0';
+  return line;
+}
+
+class RemoteDestination final : public Destination {
+ public:
+  explicit RemoteDestination(const char *label)
+      : label_(label),
+        scratch_(AllocSetContextCreate(CurrentMemoryContext, "supaglue remote destination",
+                                       ALLOCSET_DEFAULT_SIZES)) {}
+  RemoteDestination(const RemoteDestination &) = delete;
+  RemoteDestination &operator=(const RemoteDestination &) = delete;
+  ~RemoteDestination() {
+    PQclear(result_);
+    PQfinish(connection_);
+  }
+
+  /// Null, or why it could not be done.
+  const char *connect(const Address *address, Oid owner);
+  /// Runs a statement; false when it failed: result_ says why, or is null when the connection was lost.
+  bool run(const char *statement, std::initializer_list<Value> args);
+  const char *failure() const;
+
+  uint64 execute(const char *statement, std::initializer_list<Value> args) override;
+  const char *field(uint64 row, int column) override;
+  void set_lock_timeout(int ms) override;
+  void begin() override;
+  void commit() override { execute("COMMIT", {}); }
+  bool is_remote() const override { return true; }
+  const char *label() const override { return label_; }
+
+ private:
+  bool wait(int events, TimestampTz until);
+  bool connect_until(TimestampTz until);
+  bool flush();
+  bool receive();
+  [[noreturn]] void raise();
+
+  const char *label_;
+  MemoryContext scratch_;
+  PGconn *connection_ = nullptr;
+  PGresult *result_ = nullptr;
+};
+
+/// Whether the socket is ready, and not the latch or the time is up.
+bool RemoteDestination::wait(int events, TimestampTz until) {
+  const long ms = until == DT_NOEND
+                      ? -1
+                      : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+  const int happened = WaitLatchOrSocket(
+      MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (ms >= 0 ? WL_TIMEOUT : 0) | events,
+      PQsocket(connection_), ms, PG_WAIT_EXTENSION);
+  if (happened & WL_LATCH_SET) {
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+  }
+  return (happened & events) != 0;
+}
+
+bool RemoteDestination::connect_until(TimestampTz until) {
+  PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+  while (state != PGRES_POLLING_OK) {
+    if (state == PGRES_POLLING_FAILED || GetCurrentTimestamp() >= until) return false;
+    if (wait(state == PGRES_POLLING_READING ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE, until))
+      state = PQconnectPoll(connection_);
+  }
+  return true;
+}
+
+const char *RemoteDestination::connect(const Address *address, Oid owner) {
+  const bool trusted = superuser_arg(owner);
+  const bool verifies = address->ssl_mode.starts_with("verify-");
+  const bool has_key = !address->client_cert.empty() && !address->client_key.empty();
+  if (!trusted && !has_key && address->password.empty())
+    return "a password is required for a role that is no superuser";
+  const char *ca_bundle = settings.ca_bundle != nullptr && settings.ca_bundle[0] != '\0'
+                              ? settings.ca_bundle
+                              : kSystemCertificates;
+  const bool named = !address->server_name.empty();
+  const char *numeric =
+      named ? guarded_text([&] { return numeric_address(address->host); }) : nullptr;
+  const PemFile ca = write_pem(&address->ca_cert);
+  const PemFile certificate = write_pem(&address->client_cert);
+  const PemFile key = write_pem(&address->client_key);
+  const char *const parameters[][2] = {
+      {"host", named ? address->server_name.c_str() : address->host.c_str()},
+      {"hostaddr", numeric},
+      {"port", address->port.c_str()},
+      {"dbname", address->database.c_str()},
+      {"user", address->user.c_str()},
+      {"password", address->password.c_str()},
+      {"sslmode", address->ssl_mode.c_str()},
+      {"sslrootcert", ca.path != nullptr ? ca.path : verifies ? ca_bundle : nullptr},
+      {"sslcert", certificate.path},
+      {"sslkey", key.path},
+      {"gssencmode", "disable"},
+      {"passfile", "/dev/null"},
+      {"client_encoding", "UTF8"},
+      {"application_name", "supaglue"},
+      {"keepalives_idle", "30"},
+      {"keepalives_interval", "10"},
+      {"keepalives_count", "3"},
+  };
+  constexpr size_t kCount = sizeof parameters / sizeof *parameters;
+  const char *keywords[kCount + 1] = {};
+  const char *values[kCount + 1] = {};
+  for (size_t i = 0; i < kCount; ++i) {
+    keywords[i] = parameters[i][0];
+    values[i] = parameters[i][1];
+  }
+  const TimestampTz until =
+      GetCurrentTimestamp() + static_cast<int64>(settings.connect_timeout_ms) * 1000;
+  connection_ = PQconnectStartParams(keywords, values, 0);
+  if (connection_ == nullptr) return "out of memory";
+  // Not to the log: that could raise, in the middle of libpq.
+  PQsetNoticeReceiver(connection_, [](void *, const PGresult *) {}, nullptr);
+  const bool connected = PQstatus(connection_) != CONNECTION_BAD && connect_until(until);
+  remove_pem(ca);
+  remove_pem(certificate);
+  remove_pem(key);
+  if (!connected)
+    return PQstatus(connection_) == CONNECTION_BAD ? one_line(PQerrorMessage(connection_))
+                                                   : "timed out";
+  if (!trusted && !PQconnectionUsedPassword(connection_) &&
+      !(has_key && PQsslInUse(connection_)))
+    return "the server asked for no password, and a role that is no superuser must give one";
+  if (PQserverVersion(connection_) < kOldestServer) return "its version of PostgreSQL is below 12";
+  PQsetnonblocking(connection_, 1);
+  return nullptr;
+}
+
+/// An array of texts as array_recv() reads it: no quoting, no copy of a copy.
+void append_int(StringInfo to, int value) {
+  const uint32 bytes = htonl(static_cast<uint32>(value));
+  appendBinaryStringInfo(to, reinterpret_cast<const char *>(&bytes), sizeof bytes);
+}
+
+StringInfo binary_array(const Value &value) {
+  StringInfo array = makeStringInfo();
+  int64 size = 20;
+  bool has_null = false;
+  for (int i = 0; i < value.count; ++i) {
+    size += 4 + value.many[i].length;
+    has_null |= value.many[i].data == nullptr;
+  }
+  if (size >= static_cast<int64>(MaxAllocSize))
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("page is too large")));
+  enlargeStringInfo(array, static_cast<int>(size));
+  append_int(array, value.count == 0 ? 0 : 1);
+  append_int(array, has_null);
+  append_int(array, TEXTOID);
+  if (value.count == 0) return array;
+  append_int(array, value.count);
+  append_int(array, 1);
+  for (int i = 0; i < value.count; ++i) {
+    const Text &text = value.many[i];
+    append_int(array, text.data == nullptr ? -1 : text.length);
+    if (text.data != nullptr) appendBinaryStringInfo(array, text.data, text.length);
+  }
+  return array;
+}
+
+bool RemoteDestination::flush() {
+  for (;;) {
+    const int left = PQflush(connection_);
+    if (left <= 0) return left == 0;
+    // A server that answers before it has read everything must be listened to, or both would wait.
+    wait(WL_SOCKET_WRITEABLE | WL_SOCKET_READABLE, DT_NOEND);
+    if (!PQconsumeInput(connection_)) return false;
+  }
+}
+
+bool RemoteDestination::receive() {
+  bool succeeded = true;
+  for (;;) {
+    while (PQisBusy(connection_)) {
+      wait(WL_SOCKET_READABLE, DT_NOEND);
+      if (!PQconsumeInput(connection_)) return false;
+    }
+    PGresult *result = PQgetResult(connection_);
+    if (result == nullptr) break;
+    if (!succeeded) {  // the first failure is the one to tell
+      PQclear(result);
+      continue;
+    }
+    PQclear(result_);
+    result_ = result;
+    const ExecStatusType status = PQresultStatus(result);
+    succeeded = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+  }
+  return succeeded && PQstatus(connection_) == CONNECTION_OK;
+}
+
+bool RemoteDestination::run(const char *statement, std::initializer_list<Value> args) {
+  PQclear(result_);
+  result_ = nullptr;
+  MemoryContextReset(scratch_);
+  const MemoryContext caller = MemoryContextSwitchTo(scratch_);
+  const size_t count = args.size();
+  auto *types = static_cast<Oid *>(palloc(sizeof(Oid) * (count + 1)));
+  auto *values = static_cast<const char **>(palloc(sizeof(char *) * (count + 1)));
+  auto *lengths = static_cast<int *>(palloc(sizeof(int) * (count + 1)));
+  auto *formats = static_cast<int *>(palloc(sizeof(int) * (count + 1)));
+  int i = 0;
+  for (const Value &value : args) {
+    const StringInfo array = value.is_array ? binary_array(value) : nullptr;
+    types[i] = value.is_array ? kTextArray : TEXTOID;
+    values[i] = value.is_array ? array->data : value.one.data;
+    lengths[i] = value.is_array ? array->len : value.one.length;
+    // A text's binary form is its bytes: it needs no end and no escape.
+    formats[i++] = 1;
+  }
+  const int sent = count == 0 ? PQsendQuery(connection_, statement)
+                              : PQsendQueryParams(connection_, statement, static_cast<int>(count),
+                                                  types, values, lengths, formats, 0);
+  MemoryContextSwitchTo(caller);
+  return sent == 1 && flush() && receive();
+}
+
+const char *RemoteDestination::failure() const {
+  const char *message = result_ == nullptr ? nullptr : PQresultErrorField(result_, PG_DIAG_MESSAGE_PRIMARY);
+  return message != nullptr ? pstrdup(message) : one_line(PQerrorMessage(connection_));
+}
+
+void RemoteDestination::raise() {
+  const auto text_of = [this](int code) {
+    const char *text = result_ == nullptr ? nullptr : PQresultErrorField(result_, code);
+    return text == nullptr ? nullptr : pstrdup(text);
+  };
+  const char *sqlstate = text_of(PG_DIAG_SQLSTATE);
+  if (sqlstate == nullptr || strlen(sqlstate) != 5)
+    ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE),
+                    errmsg("lost the connection to %s", label_),
+                    errdetail_internal("%s", one_line(PQerrorMessage(connection_)))));
+  const char *detail = text_of(PG_DIAG_MESSAGE_DETAIL);
+  const char *hint = text_of(PG_DIAG_MESSAGE_HINT);
+  ereport(ERROR, (errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
+                                        sqlstate[4])),
+                  errmsg_internal("%s", failure()), detail ? errdetail_internal("%s", detail) : 0,
+                  hint ? errhint("%s", hint) : 0, errcontext("%s", label_)));
+  pg_unreachable();
+}
+
+uint64 RemoteDestination::execute(const char *statement, std::initializer_list<Value> args) {
+  if (!run(statement, args)) raise();
+  if (PQresultStatus(result_) == PGRES_TUPLES_OK) return static_cast<uint64>(PQntuples(result_));
+  return strtoull(PQcmdTuples(result_), nullptr, 10);
+}
+
+const char *RemoteDestination::field(uint64 row, int column) {
+  const int r = static_cast<int>(row);
+  return PQgetisnull(result_, r, column) ? nullptr : PQgetvalue(result_, r, column);
+}
+
+void RemoteDestination::set_lock_timeout(int ms) {
+  execute(format("SET LOCAL lock_timeout = %d", ms), {});
+}
+
+// Everything is set for the transaction alone, so that a pooler between us does no harm. The plan settings keep a generic
+// plan on the key's index however old the statistics are (see merge.cpp); nothing but our statements runs here.
+void RemoteDestination::begin() {
+  execute(format("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+                 "SET LOCAL search_path = pg_catalog, pg_temp;"
+                 "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO';"
+                 "SET LOCAL row_security = off; SET LOCAL statement_timeout = 0;"
+                 "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = %d;"
+                 "SET LOCAL standard_conforming_strings = on; SET LOCAL jit = off;"
+                 "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off;"
+                 "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;"
+                 "SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off;"
+                 "SET CONSTRAINTS ALL IMMEDIATE",
+                 settings.lock_timeout_ms),
+          {});
+}
+
+RemoteDestination *make_remote(const char *name) {
+  return make_in<RemoteDestination>(CurrentMemoryContext, format("destination \"%s\"", name));
+}
+
+const char *connect(RemoteDestination *destination, const char *config, const char *secret, Oid owner) {
+  auto *address = make_in<Address>(CurrentMemoryContext);
+  guard([&] { read_address(address, config, secret); });
+  return destination->connect(address, owner);
+}
+
+}  // namespace
+
+Destination *open_remote(const char *name, const char *config, const char *secret, Oid owner) {
+  RemoteDestination *destination = make_remote(name);
+  if (const char *failure = connect(destination, config, secret, owner))
+    ereport(ERROR, (errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
+                    errmsg("could not connect to %s", destination->label()),
+                    errdetail_internal("%s", failure)));
+  return destination;
+}
+
+char *remote_failure(const char *name, const char *config, const char *secret, Oid owner) {
+  RemoteDestination *destination = make_remote(name);
+  if (const char *failure = connect(destination, config, secret, owner)) return pstrdup(failure);
+  const char *schema = guarded_text([&] { return Json::parse(config).value("schema", "public"); });
+  if (!destination->run("SELECT coalesce((SELECT pg_catalog.has_schema_privilege(oid, 'CREATE')"
+                        " FROM pg_catalog.pg_namespace WHERE nspname = $1::text),"
+                        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'))",
+                        {value_of(schema)}))
+    return pstrdup(destination->failure());
+  if (strcmp(destination->field(0, 0), "t") != 0)
+    return format("its user may not create tables in schema \"%s\"", schema);
+  return nullptr;
+}
+
+}  // namespace supaglue

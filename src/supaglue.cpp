@@ -1,0 +1,9 @@
+// pg: the library: what is set up when a process loads it. It must not do anything itself.
+#include "pg.hpp"
+#include "settings.hpp"
+#include "worker.hpp"
+
+SUPAGLUE_MODULE() {
+  supaglue::define_settings();
+  supaglue::init_workers();
+}

@@ -1,0 +1,92 @@
+// pg: reads a sync with all that is needed to run it. See sync.hpp.
+#include "sync.hpp"
+
+#include "pg.hpp"
+#include "settings.hpp"
+#include "sql.hpp"
+
+namespace supaglue {
+
+namespace {
+
+constexpr const char *kLoad =
+    "SELECT s.id, s.connection_id, p.id, d.id, n.application_id, n.customer_id, p.name,"
+    " o.object_type, o.object, d.config ->> 'schema', o.table_name, c.owner,"
+    " n.config, p.config, o.config, o.config ->> 'strategy' = 'full',"
+    " (o.config ->> 'period_ms')::bigint, (o.config ->> 'full_refresh_every_ms')::bigint,"
+    " (o.config ->> 'full_sync_every_n_incrementals')::int, (o.config ->> 'lookback_ms')::bigint,"
+    " s.phase, s.paused_by <> '{}', s.unavailable, s.triggered, s.trigger_full, s.watermark,"
+    " s.next_run_at, s.last_full_at, s.incrementals_since_full, s.consecutive_failures,"
+    " s.emitted_at, s.rows_stored, s.metadata"
+    " FROM supaglue_internal.syncs s"
+    " JOIN supaglue_internal.connections n ON n.id = s.connection_id"
+    " JOIN supaglue_internal.objects o ON o.id = s.object_id"
+    " JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id"
+    " JOIN supaglue_internal.providers p ON p.id = o.provider_id"
+    " JOIN supaglue_internal.destinations d ON d.id = c.destination_id"
+    " WHERE s.id = $1";
+
+int64 connector_lookback_ms(const char *provider_name) {
+  return guard([&] {
+    const auto connector = Connector::builtin(provider_name);
+    return connector == nullptr ? int64_t{0} : connector->lookback_ms;
+  });
+}
+
+Sync *sync_of_row() {
+  auto *sync = static_cast<Sync *>(palloc0(sizeof(Sync)));
+  int column = 0;
+  sync->id = int_at(0, ++column);
+  sync->connection_id = int_at(0, ++column);
+  sync->provider_id = int_at(0, ++column);
+  sync->destination_id = int_at(0, ++column);
+  sync->application_id = text_at(0, ++column);
+  sync->customer_id = text_at(0, ++column);
+  sync->provider_name = text_at(0, ++column);
+  sync->object_type = text_at(0, ++column);
+  sync->object = text_at(0, ++column);
+  sync->schema_name = text_at(0, ++column);
+  sync->table_name = text_at(0, ++column);
+  sync->owner = static_cast<Oid>(int_at(0, ++column));
+  sync->connection_config = text_at(0, ++column);
+  sync->provider_config = text_at(0, ++column);
+  sync->config = text_at(0, ++column);
+  sync->full_only = bool_at(0, ++column);
+  const int64 period_ms = int_at(0, ++column);
+  sync->period_ms = Max(period_ms, settings.min_period_ms);
+  sync->full_refresh_every_ms = int_at(0, ++column);
+  sync->full_sync_every_n_incrementals = static_cast<int>(int_at(0, ++column));
+  sync->lookback_ms = null_at(0, ++column) ? connector_lookback_ms(sync->provider_name)
+                                           : int_at(0, column);
+  sync->phase = text_at(0, ++column);
+  sync->paused = bool_at(0, ++column);
+  sync->unavailable = bool_at(0, ++column);
+  sync->triggered = bool_at(0, ++column);
+  sync->trigger_full = bool_at(0, ++column);
+  sync->watermark = time_at(0, ++column);
+  sync->next_run_at = time_at(0, ++column);
+  sync->last_full_at = time_at(0, ++column);
+  sync->incrementals_since_full = static_cast<int>(int_at(0, ++column));
+  sync->consecutive_failures = static_cast<int>(int_at(0, ++column));
+  sync->emitted_at = time_at(0, ++column);
+  sync->rows_stored = bool_at(0, ++column);
+  sync->metadata = text_at(0, ++column);
+  return sync;
+}
+
+}  // namespace
+
+Sync *load_sync(int64 id, SyncLock lock) {
+  // Runs need the row to themselves; references to it (runs.sync_id) may go on.
+  const char *statement = lock == SyncLock::kNone
+                              ? kLoad
+                              : format("%s FOR NO KEY UPDATE OF s SKIP LOCKED", kLoad);
+  if (sql(statement, {int_arg(id)}) > 0) return sync_of_row();
+  if (lock == SyncLock::kNoWait &&
+      sql("SELECT FROM supaglue_internal.syncs WHERE id = $1", {int_arg(id)}) > 0)
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_IN_USE), errmsg("sync " INT64_FORMAT " is running", id)));
+  return nullptr;
+}
+
+}  // namespace supaglue

@@ -1,0 +1,82 @@
+// pg: the rows of syncs, as configuring changes them. See sync_rows.hpp.
+#include "sync_rows.hpp"
+
+#include "pg.hpp"
+#include "settings.hpp"
+#include "sql.hpp"
+#include "worker.hpp"
+
+namespace supaglue {
+
+void make_missing_syncs(int64 provider_id) {
+  sql("WITH made AS ("
+      "  INSERT INTO supaglue_internal.syncs (connection_id, object_id, paused_by, pause_reason, next_run_at)"
+      "  SELECT c.id, o.id,"
+      "         CASE WHEN paused THEN '{user}' ELSE '{}' END::text[]"
+      "           || CASE WHEN refused THEN '{authentication}' ELSE '{}' END::text[],"
+      "         CASE WHEN refused THEN c.status_reason"
+      "              WHEN paused THEN 'auto_start_on_connection is false' END,"
+      "         pg_catalog.now()"
+      "  FROM supaglue_internal.connections c"
+      "  JOIN supaglue_internal.objects o ON o.provider_id = c.provider_id,"
+      "  LATERAL (SELECT NOT (o.config ->> 'auto_start_on_connection')::boolean AS paused,"
+      "                  c.status = 'reauthorization_required' AS refused) AS state"
+      "  WHERE c.provider_id = $1"
+      "  ON CONFLICT (connection_id, object_id) DO NOTHING RETURNING id)"
+      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM made",
+      {int_arg(provider_id)});
+  wake_at_commit(WorkerKind::kFetcher);
+}
+
+void restart_syncs(int64 sync_config_id, int64 object_id) {
+  // Their runs first: one that is merging now is waited for, and what it leaves is reset afterwards.
+  sql("DELETE FROM supaglue_internal.runs r "
+      "USING supaglue_internal.syncs s JOIN supaglue_internal.objects o ON o.id = s.object_id "
+      "WHERE r.sync_id = s.id AND o.sync_config_id = $1 AND $2 IN (0, o.id)",
+      {int_arg(sync_config_id), int_arg(object_id)});
+  sql("WITH restarted AS ("
+      "  UPDATE supaglue_internal.syncs s SET phase = 'created', watermark = NULL, data_through = NULL,"
+      "    last_full_at = NULL, incrementals_since_full = 0, rows_stored = false, unavailable = false,"
+      "    waiting_for = NULL, consecutive_failures = 0, next_run_at = pg_catalog.now()"
+      "  FROM supaglue_internal.objects o"
+      "  WHERE o.id = s.object_id AND o.sync_config_id = $1 AND $2 IN (0, o.id) RETURNING s.id)"
+      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM restarted",
+      {int_arg(sync_config_id), int_arg(object_id)});
+  wake_at_commit(WorkerKind::kFetcher);
+}
+
+void reschedule_syncs(int64 sync_config_id) {
+  sql("WITH due AS ("
+      "  SELECT s.id, pg_catalog.now() + greatest((o.config ->> 'period_ms')::bigint, $2)"
+      "           * '1 millisecond'::interval AS latest"
+      "  FROM supaglue_internal.syncs s JOIN supaglue_internal.objects o ON o.id = s.object_id"
+      "  WHERE o.sync_config_id = $1), "
+      "earlier AS ("
+      "  UPDATE supaglue_internal.syncs s SET next_run_at = latest FROM due"
+      "  WHERE s.id = due.id AND s.next_run_at > latest AND s.waiting_for IS NULL)"
+      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM due",
+      {int_arg(sync_config_id), int_arg(settings.min_period_ms)});
+  wake_at_commit(WorkerKind::kFetcher);
+}
+
+void unpause_authentication(int64 connection_id) {
+  sql("WITH freed AS ("
+      "  UPDATE supaglue_internal.syncs SET paused_by = pg_catalog.array_remove(paused_by, 'authentication'),"
+      "    pause_reason = CASE WHEN paused_by <@ '{authentication}' THEN NULL ELSE pause_reason END,"
+      "    waiting_for = NULL, next_run_at = pg_catalog.now()"
+      "  WHERE connection_id = $1 AND (paused_by @> '{authentication}' OR waiting_for = 'backoff')"
+      "  RETURNING id)"
+      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM freed",
+      {int_arg(connection_id)});
+  wake_at_commit(WorkerKind::kFetcher);
+}
+
+SyncCount count_syncs(const int64 *object_ids, int count) {
+  sql("SELECT pg_catalog.count(*), pg_catalog.count(DISTINCT c.customer_id) "
+      "FROM supaglue_internal.syncs s "
+      "JOIN supaglue_internal.connections c ON c.id = s.connection_id WHERE s.object_id = ANY ($1)",
+      {ints_arg(object_ids, count)});
+  return {int_at(0, 1), int_at(0, 2)};
+}
+
+}  // namespace supaglue

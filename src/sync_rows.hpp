@@ -1,0 +1,27 @@
+// pg: what configuring does to syncs: makes those that are missing, starts them over, counts those that would end. Their runs
+// are run.hpp's.
+#pragma once
+
+#include "pg.hpp"
+
+namespace supaglue {
+
+/// Makes the syncs that a provider's connections and objects lack, due at once (or paused, where auto_start_on_connection is
+/// false). The provider's row is locked by the caller, so that none is missed.
+void make_missing_syncs(int64 provider_id);
+
+/// Starts the syncs of a sync config over, in full: all of them, or those of one object (0: all).
+void restart_syncs(int64 sync_config_id, int64 object_id);
+/// Brings forward what the periods of a sync config now make due earlier, and tells the workers.
+void reschedule_syncs(int64 sync_config_id);
+/// New credentials: the syncs that the old ones paused are due.
+void unpause_authentication(int64 connection_id);
+
+struct SyncCount {
+  int64 syncs;
+  int64 customers;
+};
+/// Of these objects.
+SyncCount count_syncs(const int64 *object_ids, int count);
+
+}  // namespace supaglue

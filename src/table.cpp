@@ -1,0 +1,170 @@
+// pg: the DDL of destination tables. It knows their columns and their key, not what is written into them.
+#include "table.hpp"
+
+#include "pg.hpp"
+#include "settings.hpp"
+#include "sql.hpp"
+
+namespace supaglue {
+
+// All four columns of the key are compared byte by byte: the key's order is then the same everywhere, and cheap.
+const Column table_columns[kColumnCount] = {
+    {"_supaglue_application_id", "text COLLATE \"C\"", true, nullptr, "application of the customer"},
+    {"_supaglue_customer_id", "text COLLATE \"C\"", true, nullptr, "customer, under the company's own id"},
+    {"_supaglue_provider_name", "text COLLATE \"C\"", true, nullptr, "provider of the record"},
+    {"id", "text COLLATE \"C\"", true, nullptr, "id of the record at the provider"},
+    {"_supaglue_emitted_at", "timestamptz", true, "'-infinity'", "when the run that last wrote the row emitted it"},
+    {"_supaglue_is_deleted", "boolean", true, "false", "deleted, merged away or no longer visible at the provider"},
+    {"_supaglue_raw_data", "jsonb", true, "'{}'", "the provider's record"},
+    {"_supaglue_last_modified_at", "timestamptz", false, nullptr, "the provider's stamp of the last change"},
+};
+
+namespace {
+
+constexpr const char *kKey =
+    "_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id";
+
+void append_column(StringInfo ddl, const Column &column, bool lz4) {
+  appendStringInfo(ddl, "%s %s", column.name, column.type);
+  if (lz4 && strcmp(column.type, "jsonb") == 0) appendStringInfoString(ddl, " COMPRESSION lz4");
+  if (column.not_null) appendStringInfoString(ddl, " NOT NULL");
+}
+
+char *create_statement(const char *table, bool lz4) {
+  StringInfoData ddl;
+  initStringInfo(&ddl);
+  appendStringInfo(&ddl, "CREATE TABLE IF NOT EXISTS %s (\n", table);
+  for (const Column &column : table_columns) {
+    appendStringInfoString(&ddl, "  ");
+    append_column(&ddl, column, lz4);
+    appendStringInfoString(&ddl, ",\n");
+  }
+  appendStringInfo(&ddl, "  PRIMARY KEY (%s)\n) WITH (fillfactor = 90)", kKey);
+  return ddl.data;
+}
+
+char *comment_statement(const char *table, const char *table_name) {
+  return format("COMMENT ON TABLE %s IS %s", table,
+                quote_literal_cstr(format("records of %s, kept by supaglue", table_name)));
+}
+
+char *comment_statement(const char *table, const Column &column) {
+  return format("COMMENT ON COLUMN %s.%s IS %s", table, column.name,
+                quote_literal_cstr(column.comment));
+}
+
+bool has_lz4(Destination *destination) {
+  return destination->execute(
+             "SELECT 1 FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)") > 0;
+}
+
+void create(Destination *destination, const char *table, const char *table_name) {
+  destination->execute(create_statement(table, has_lz4(destination)));
+  destination->execute(comment_statement(table, table_name));
+  for (const Column &column : table_columns) destination->execute(comment_statement(table, column));
+}
+
+/// Adds the columns that a table lacks. Rows that are there get a neutral value, later ones must be given one.
+void add_columns(Destination *destination, const char *table, const char *missing) {
+  const bool lz4 = has_lz4(destination);
+  for (const Column &column : table_columns) {
+    if (strstr(missing, format("<%s>", column.name)) == nullptr) continue;
+    StringInfoData ddl;
+    initStringInfo(&ddl);
+    appendStringInfo(&ddl, "ALTER TABLE %s ADD COLUMN ", table);
+    append_column(&ddl, column, lz4);
+    if (column.backfill != nullptr)
+      appendStringInfo(&ddl, " DEFAULT %s, ALTER COLUMN %s DROP DEFAULT", column.backfill, column.name);
+    destination->execute(ddl.data);
+    destination->execute(comment_statement(table, column));
+  }
+}
+
+void refuse(const char *table) {
+  ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+                  errmsg("table %s exists and has no primary key on (%s)", table, kKey),
+                  errhint("Choose another \"table\" for the object.")));
+}
+
+/// What stands under a name at the destination, in one statement because a remote one is a round trip away.
+constexpr const char *kLook =
+    "SELECT n.oid IS NOT NULL, c.relkind::text,"
+    " (SELECT pg_catalog.string_agg('<' || w.name || '>', '') FROM pg_catalog.unnest($3::text[]) AS w (name)"
+    "   WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = w.name"
+    "     AND a.attnum > 0 AND NOT a.attisdropped)),"
+    " (SELECT pg_catalog.string_agg(a.attname, ', ' ORDER BY pg_catalog.array_position($3::text[], a.attname::text))"
+    "   FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)"
+    "   WHERE k.conrelid = c.oid AND k.contype = 'p')"
+    " FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1::text"
+    " LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = $2::text";
+
+bool ensure(Destination *destination, const char *schema_name, const char *table_name) {
+  Text names[kColumnCount];
+  for (int i = 0; i < kColumnCount; ++i)
+    names[i] = {table_columns[i].name, static_cast<int>(strlen(table_columns[i].name))};
+  destination->execute(
+      kLook, {value_of(schema_name), value_of(table_name), value_of(names, kColumnCount)});
+  const bool schema_exists = strcmp(destination->field(0, 0), "t") == 0;
+  const char *kind = destination->field(0, 1) ? pstrdup(destination->field(0, 1)) : nullptr;
+  const char *missing = destination->field(0, 2) ? pstrdup(destination->field(0, 2)) : nullptr;
+  const char *key = destination->field(0, 3) ? pstrdup(destination->field(0, 3)) : "";
+
+  const char *table = quote_qualified_identifier(schema_name, table_name);
+  if (!schema_exists)
+    destination->execute(format("CREATE SCHEMA IF NOT EXISTS %s", quote_identifier(schema_name)));
+  if (kind == nullptr) {
+    create(destination, table, table_name);
+    return true;
+  }
+  if ((*kind != RELKIND_RELATION && *kind != RELKIND_PARTITIONED_TABLE) || strcmp(key, kKey) != 0)
+    refuse(table);
+  if (missing != nullptr) add_columns(destination, table, missing);
+  return false;
+}
+
+}  // namespace
+
+char *table_ddl(const char *schema_name, const char *table_name) {
+  const char *table = quote_qualified_identifier(schema_name, table_name);
+  StringInfoData ddl;
+  initStringInfo(&ddl);
+  appendStringInfo(&ddl, "CREATE SCHEMA IF NOT EXISTS %s;\n%s;\n%s;\n", quote_identifier(schema_name),
+                   create_statement(table, false), comment_statement(table, table_name));
+  for (const Column &column : table_columns)
+    appendStringInfo(&ddl, "%s;\n", comment_statement(table, column));
+  return ddl.data;
+}
+
+bool ensure_table(Destination *destination, const char *schema_name, const char *table_name) {
+  destination->set_lock_timeout(settings.ddl_lock_timeout_ms);
+  const bool made = ensure(destination, schema_name, table_name);
+  destination->set_lock_timeout(settings.lock_timeout_ms);
+  return made;
+}
+
+void ensure_syncs_table(Destination *destination, const char *schema_name) {
+  const char *table = quote_qualified_identifier(schema_name, "_supaglue_syncs");
+  if (destination->execute("SELECT 1 WHERE pg_catalog.to_regclass($1::text) IS NOT NULL", {value_of(table)}) > 0)
+    return;
+  destination->execute(format(
+      "CREATE TABLE IF NOT EXISTS %s ("
+      "application_id text COLLATE \"C\" NOT NULL, customer_id text COLLATE \"C\" NOT NULL,"
+      " provider_name text COLLATE \"C\" NOT NULL, object_type text COLLATE \"C\" NOT NULL, object text COLLATE \"C\" NOT NULL,"
+      " table_name text COLLATE \"C\" NOT NULL, source text NOT NULL, run_id bigint NOT NULL, emitted_at timestamptz NOT NULL,"
+      " watermark timestamptz, counts jsonb NOT NULL, committed_at timestamptz NOT NULL,"
+      " PRIMARY KEY (application_id, customer_id, provider_name, object_type, object)) WITH (fillfactor = 50)", table));
+  destination->execute(format(
+      "COMMENT ON TABLE %s IS 'supaglue: the last run of each sync into this schema, committed with its rows'", table));
+}
+
+char *default_table_name(const char *provider_name, const char *object) {
+  char *name = format("%s_%s", provider_name, object);
+  const int length = static_cast<int>(strlen(name));
+  if (length < NAMEDATALEN) return name;
+  uint32 hash = 2166136261U;  // FNV-1a: the same on every machine
+  for (const char *c = name; *c != '\0'; ++c) hash = (hash ^ static_cast<unsigned char>(*c)) * 16777619U;
+  const int kept = pg_mbcliplen(name, length, NAMEDATALEN - 1 - 9);
+  return format("%.*s_%08x", kept, name, hash);
+}
+
+}  // namespace supaglue

@@ -1,0 +1,207 @@
+// pg: the tokens of connections as they lie in their table. It reads them, stores what a refresh gave and locks
+// them against a second refresh; it speaks to no provider.
+#include "token.hpp"
+
+#include "pg.hpp"
+
+#include "catalog.hpp"
+#include "secret.hpp"
+#include "sql.hpp"
+
+namespace supaglue {
+
+namespace {
+
+/// A token that expires sooner than this is not worth sending.
+constexpr int64 kLeastLifeMs = 30'000;
+
+/// What names a connection's secret to seal_secret().
+char *purpose_of(int64 connection_id) { return format("connection " INT64_FORMAT, connection_id); }
+
+/// The texts of a connection's rows, as a guard body can read them.
+struct Rows {
+  char *provider_name, *connection_config, *provider_config, *provider_secret, *secret, *base_url;
+  int64 generation;
+  bool expired;
+};
+
+Rows read_rows(int64 connection_id) {
+  if (sql_latest("SELECT p.name, c.config::pg_catalog.text, p.config::pg_catalog.text, p.id, p.secret, t.secret,"
+                 " t.generation, t.base_url, t.expires_at"
+                 " FROM supaglue_internal.connections c"
+                 " JOIN supaglue_internal.providers p ON p.id OPERATOR(pg_catalog.=) c.provider_id"
+                 " JOIN supaglue_internal.tokens t ON t.connection_id OPERATOR(pg_catalog.=) c.id"
+                 " WHERE c.id OPERATOR(pg_catalog.=) $1",
+                 {int_arg(connection_id)}) == 0)
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                    errmsg("connection " INT64_FORMAT " does not exist", connection_id)));
+  const TimestampTz expires_at = time_at(0, 9);
+  Rows rows = {};
+  rows.provider_name = text_at(0, 1);
+  rows.connection_config = text_at(0, 2);
+  rows.provider_config = text_at(0, 3);
+  if (!null_at(0, 5))
+    rows.provider_secret =
+        unseal_secret(format("provider " INT64_FORMAT, int_at(0, 4)), bytes_at(0, 5));
+  rows.secret = unseal_secret(purpose_of(connection_id), bytes_at(0, 6));
+  rows.generation = int_at(0, 7);
+  rows.base_url = text_at(0, 8);
+  rows.expired =
+      !TIMESTAMP_IS_NOBEGIN(expires_at) && ms_of_time(expires_at) < now_ms() + kLeastLifeMs;
+  return rows;
+}
+
+/// The first of these documents that has a text under `key`; "" when none has.
+std::string first_text(std::initializer_list<const Json *> documents, const char *key) {
+  for (const Json *document : documents)
+    if (const auto found = document->find(key); found != document->end() && found->is_string())
+      return found->get<std::string>();
+  return {};
+}
+
+Json document_of(const char *text) {
+  return text == nullptr ? Json::object() : Json::parse(text, nullptr, false);
+}
+
+/// An address that somebody set wins over the one that came with the token, and that over the
+/// connector's own.
+void resolve(const Rows &rows, TokenState *state) {
+  const auto connector = Connector::builtin(rows.provider_name);
+  if (connector == nullptr)
+    throw Error(ErrorClass::kInternal,
+                std::string("there is no connector \"") + rows.provider_name + "\"");
+  const Json connection = document_of(rows.connection_config);
+  const Json provider = document_of(rows.provider_config);
+  const Json provider_secret = document_of(rows.provider_secret);
+  const Json secret = document_of(rows.secret);
+
+  Grant &grant = state->grant;
+  grant.auth_type = first_text({&connection, &provider}, "auth_type");
+  grant.login_url = first_text({&connection, &provider}, "login_url");
+  if (grant.login_url.empty()) grant.login_url = connector->login_url;
+  grant.client_id = first_text({&provider}, "client_id");
+  grant.client_secret = first_text({&provider_secret}, "client_secret");
+  grant.refresh_token = first_text({&secret}, "refresh_token");
+
+  Access &access = state->access;
+  access.base_url = first_text({&connection}, "instance_url");
+  if (access.base_url.empty()) access.base_url = first_text({&provider}, "base_url");
+  if (access.base_url.empty() && rows.base_url != nullptr) access.base_url = rows.base_url;
+  if (access.base_url.empty()) access.base_url = connector->base_url;
+  access.generation = rows.generation;
+  // A token is of no use without an address to send it to: then the refresh brings both.
+  if (!rows.expired && !access.base_url.empty())
+    access.access_token = first_text({&secret}, "access_token");
+}
+
+constexpr int kStoreAttempts = 3;
+
+/// For a transaction of our own: what a rotating provider has given once, it does not give again.
+void keep_durably() {
+  sql("SET LOCAL synchronous_commit = on");
+  sql("SET LOCAL lock_timeout = '30s'");
+}
+
+/// A lock of the session, not of a transaction, so that none is open while a refresh waits on the network: a
+/// row lock would hold one. Its fourth field keeps it apart from what SQL's advisory functions can lock.
+LOCKTAG lock_of(int64 connection_id) {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(connection_id >> 32),
+                       static_cast<uint32>(connection_id), 77);
+  return tag;
+}
+
+}  // namespace
+
+TokenState *load_tokens(MemoryContext context, int64 connection_id) {
+  auto *state = make_in<TokenState>(context);
+  const Rows rows = read_rows(connection_id);
+  guard([&] { resolve(rows, state); });
+  return state;
+}
+
+void wait_for_tokens(int64 connection_id) {
+  const LOCKTAG tag = lock_of(connection_id);
+  LockAcquire(&tag, ExclusiveLock, true, false);
+}
+
+bool lock_tokens(int64 connection_id) {
+  const LOCKTAG tag = lock_of(connection_id);
+  return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void unlock_tokens(int64 connection_id) {
+  const LOCKTAG tag = lock_of(connection_id);
+  LockRelease(&tag, ExclusiveLock, true);
+}
+
+namespace {
+
+/// The secret to keep: the stored one with what the refresh changed.
+char *refreshed_secret(const char *as_stored, const char *resolved, const Tokens *tokens) {
+  return guarded_text([&] {
+    Json document = document_of(as_stored);
+    // A refresh token that lies in a file stays there while it is the same.
+    const Json used = document_of(resolved);
+    if (first_text({&used}, "refresh_token") != tokens->refresh_token)
+      document["refresh_token"] = tokens->refresh_token;
+    document["access_token"] = tokens->access_token;
+    document.erase("expires_at");
+    return document.dump();
+  });
+}
+
+void store(int64 connection_id, int64 generation, const Tokens *tokens) {
+  keep_durably();
+  if (sql("SELECT secret FROM supaglue_internal.tokens WHERE connection_id = $1 AND generation = $2"
+          " FOR UPDATE",
+          {int_arg(connection_id), int_arg(generation)}) == 0)
+    return;
+  char *purpose = purpose_of(connection_id);
+  const bytea *sealed = bytes_at(0, 1);
+  const char *as_stored = unseal_secret_as_stored(purpose, sealed);
+  const char *resolved = unseal_secret(purpose, sealed);
+  sealed = seal_secret(purpose, refreshed_secret(as_stored, resolved, tokens));
+  sql("UPDATE supaglue_internal.tokens SET secret = $2, generation = generation + 1,"
+      " base_url = coalesce($3, base_url), expires_at = $4, refreshed_at = clock_timestamp()"
+      " WHERE connection_id = $1",
+      {int_arg(connection_id), bytes_arg(VARDATA_ANY(sealed), VARSIZE_ANY_EXHDR(sealed)),
+       text_arg(tokens->base_url.empty() ? nullptr : tokens->base_url.c_str()),
+       time_arg(tokens->expires_at_ms == 0 ? DT_NOBEGIN : time_of_ms(tokens->expires_at_ms))});
+}
+
+}  // namespace
+
+ErrorData *store_tokens(int64 connection_id, int64 generation, const Tokens *tokens) {
+  ErrorData *error = nullptr;
+  for (int attempt = 0; attempt < kStoreAttempts; ++attempt) {
+    error = unit_of_work([&] { store(connection_id, generation, tokens); });
+    if (error == nullptr) break;
+  }
+  // Apart from the tokens, which must not wait for whoever has the connection's row.
+  if (error == nullptr && !tokens->account_id.empty())
+    error = unit_of_work([&] {
+      keep_durably();
+      sql("UPDATE supaglue_internal.connections SET account_id = $2"
+          " WHERE id = $1 AND account_id IS DISTINCT FROM $2",
+          {int_arg(connection_id), text_arg(tokens->account_id.c_str())});
+    });
+  return error;
+}
+
+ErrorData *refuse_tokens(int64 connection_id, const char *reason) {
+  return unit_of_work([&] {
+    keep_durably();
+    if (sql("UPDATE supaglue_internal.connections c"
+            " SET status = 'reauthorization_required', status_reason = $2"
+            " FROM supaglue_internal.providers p WHERE c.id = $1 AND p.id = c.provider_id"
+            " AND c.status <> 'reauthorization_required'"
+            " RETURNING c.application_id, c.customer_id, p.name,"
+            " jsonb_build_object('connection_id', c.id, 'reason', c.status_reason)::text",
+            {int_arg(connection_id), text_arg(reason)}) == 1)
+      write_event("connection.reauthorization_required", text_at(0, 1), text_at(0, 2),
+                  text_at(0, 3), 0, 0, text_at(0, 4));
+  });
+}
+
+}  // namespace supaglue

@@ -1,0 +1,124 @@
+// pg: raises at each door between C++ and Postgres, for sql/door.sql. No part of the extension.
+#include "../../src/pg.hpp"
+
+#include <cstdio>
+#include <stdexcept>
+
+SUPAGLUE_MODULE() {}
+
+namespace supaglue {
+
+namespace {
+
+int living = 0;  // Held objects
+
+struct Held {
+  Held() { ++living; }
+  ~Held() { --living; }
+  Held(const Held &) = delete;
+  Held &operator=(const Held &) = delete;
+  std::string text = std::string(1000, 'x');
+};
+
+struct Refusing {
+  Refusing() { throw Error(ErrorClass::kQuota, "a constructor throws"); }
+  Held held;
+};
+
+void raise_in_postgres() {
+  ereport(ERROR, (errcode(ERRCODE_DIVISION_BY_ZERO), errmsg("postgres raises"),
+                  errdetail("Its detail."), errhint("Its hint.")));
+}
+
+using Raise = void (*)();
+struct Way {
+  const char *name;
+  Raise raise;
+};
+
+const Way kWays[] = {
+    {"error",
+     [] {
+       guard([] {
+         Held held;
+         throw Error(ErrorClass::kQuota, "an Error", "Its detail.", "Its hint.");
+       });
+     }},
+    {"standard exception",
+     [] {
+       guard([] {
+         Held held;
+         throw std::runtime_error("a standard exception");
+       });
+     }},
+    {"out of memory", [] { guard([] { throw std::bad_alloc(); }); }},
+    {"a number", [] { guard([] { throw 1; }); }},
+    {"a long text",
+     [] {
+       guard([] {
+         std::string text;
+         for (int i = 0; i < 3000; ++i) text += "\xe2\x82\xac";  // a euro sign
+         throw Error(ErrorClass::kProvider, text, text, text);
+       });
+     }},
+    {"postgres in C++",
+     [] {
+       guard([] {
+         Held held;
+         pg_call([] { raise_in_postgres(); });
+       });
+     }},
+    {"postgres with a result",
+     [] {
+       guard([] {
+         Held held;
+         return pg_call([] { return DirectFunctionCall1(int4in, CStringGetDatum("x")); });
+       });
+     }},
+    {"guard in guard",
+     [] {
+       guard([] {
+         Held held;
+         pg_call([] { guard([] { throw Error(ErrorClass::kData, "from the inner guard"); }); });
+       });
+     }},
+    {"entry", [] { throw Error(ErrorClass::kTransient, "past every inner guard"); }},
+    {"constructor", [] { make_in<Refusing>(CurrentMemoryContext); }},
+    {"after make_in",
+     [] {
+       make_in<Held>(CurrentMemoryContext);
+       raise_in_postgres();
+     }},
+};
+
+}  // namespace
+
+}  // namespace supaglue
+
+using namespace supaglue;
+
+SUPAGLUE_FUNCTION(supaglue_door_raise) {
+  const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+  for (const Way &way : kWays)
+    if (strcmp(way.name, name) == 0) way.raise();
+  ereport(ERROR, (errmsg("there is no way \"%s\", or it raised nothing", name)));
+}
+
+SUPAGLUE_FUNCTION(supaglue_door_ways) {
+  Datum names[lengthof(kWays)];
+  for (size_t i = 0; i < lengthof(kWays); ++i) names[i] = CStringGetTextDatum(kWays[i].name);
+  PG_RETURN_ARRAYTYPE_P(
+      construct_array(names, lengthof(kWays), TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+SUPAGLUE_FUNCTION(supaglue_door_living) { PG_RETURN_INT32(living); }
+
+/// The resident memory of this process in kB.
+SUPAGLUE_FUNCTION(supaglue_door_memory) {
+  FILE *file = AllocateFile("/proc/self/statm", "r");
+  long total = 0, resident = 0;
+  if (file == nullptr || fscanf(file, "%ld %ld", &total, &resident) != 2)
+    ereport(ERROR, (errmsg("cannot read /proc/self/statm")));
+  FreeFile(file);
+  PG_RETURN_INT64(resident * (sysconf(_SC_PAGESIZE) / 1024));
+}

@@ -1,0 +1,52 @@
+// The agenda of a fetcher.
+#include "agenda.hpp"
+
+#include <gtest/gtest.h>
+
+namespace supaglue {
+namespace {
+
+const auto kPlenty = [](int64_t) { return 100; };
+
+TEST(Agenda, GivesWhatIsDueLongestDueFirst) {
+  Agenda agenda;
+  agenda.put(1, 10, 300);
+  agenda.put(2, 10, 100);
+  agenda.put(3, 11, 200);
+  EXPECT_EQ(agenda.due(250, 10, kPlenty), (std::vector<int64_t>{2, 3}));
+  EXPECT_EQ(agenda.due(250, 1, kPlenty), (std::vector<int64_t>{2}));
+  EXPECT_TRUE(agenda.due(99, 10, kPlenty).empty());
+}
+
+TEST(Agenda, ALaterWordReplacesTheEarlier) {
+  Agenda agenda;
+  agenda.put(1, 10, 100);
+  agenda.put(1, 10, 500);
+  EXPECT_EQ(agenda.size(), 1u);
+  EXPECT_TRUE(agenda.due(400, 10, kPlenty).empty());
+  agenda.remove(1);
+  agenda.remove(1);
+  EXPECT_EQ(agenda.next_after(0), 0);
+}
+
+TEST(Agenda, AFullConnectionStandsInNobodysWay) {
+  Agenda agenda;
+  for (int64_t sync = 1; sync <= 5; ++sync) agenda.put(sync, 10, sync);
+  agenda.put(6, 11, 6);
+  const auto room = [](int64_t connection) { return connection == 10 ? 2 : 1; };
+  EXPECT_EQ(agenda.due(100, 10, room), (std::vector<int64_t>{1, 2, 6}));
+}
+
+TEST(Agenda, NextIsStrictlyInTheFuture) {
+  Agenda agenda;
+  agenda.put(1, 10, 100);
+  agenda.put(2, 10, 200);
+  EXPECT_EQ(agenda.next_after(50), 100);
+  EXPECT_EQ(agenda.next_after(100), 200);
+  EXPECT_EQ(agenda.next_after(200), 0);
+  agenda.clear();
+  EXPECT_EQ(agenda.next_after(0), 0);
+}
+
+}  // namespace
+}  // namespace supaglue

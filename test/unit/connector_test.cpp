@@ -1,0 +1,130 @@
+// pure: tests of connector.hpp: the built-in documents, exact names, and what a wrong document
+// says.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "connector.hpp"
+
+#include "pure.hpp"
+
+namespace supaglue {
+namespace {
+
+TEST(ConnectorTest, KnowsSalesforce) {
+  std::vector<std::string> names = Connector::builtin_names();
+  EXPECT_NE(std::find(names.begin(), names.end(), "salesforce"), names.end());
+  std::shared_ptr<const Connector> connector = Connector::builtin("salesforce");
+  ASSERT_TRUE(connector);
+  EXPECT_EQ(connector->category, "crm");
+  EXPECT_EQ(connector->auth_types, std::vector<std::string>{"oauth2"});
+  EXPECT_EQ(connector->login_url, "https://login.salesforce.com");
+  EXPECT_EQ(connector->oauth.token_path, "/services/oauth2/token");
+  EXPECT_EQ(connector->oauth.capture_base_url, "/instance_url");
+  EXPECT_EQ(connector->lookback_ms, 600'000);
+  EXPECT_EQ(connector->error_code_pointer, "/0/errorCode");
+  EXPECT_FALSE(Connector::builtin("nonesuch"));
+}
+
+const ErrorRule *rule_for(const Connector &connector, long status, const std::string &code) {
+  for (const ErrorRule &rule : connector.errors) {
+    bool has_code = rule.codes.empty() ||
+                    std::find(rule.codes.begin(), rule.codes.end(), code) != rule.codes.end();
+    if ((rule.status == 0 || rule.status == status) && has_code && rule.message_contains.empty()) {
+      return &rule;
+    }
+  }
+  return nullptr;
+}
+
+TEST(ConnectorTest, SortsTheErrorsOfSalesforce) {
+  struct Case {
+    long status;
+    const char *code;
+    ErrorRule::Action action;
+    ErrorClass error_class;
+  };
+  using Action = ErrorRule::Action;
+  for (const Case &c : {
+           Case{401, "INVALID_SESSION_ID", Action::kRefresh, ErrorClass::kAuthentication},
+           Case{403, "REQUEST_LIMIT_EXCEEDED", Action::kFail, ErrorClass::kQuota},
+           Case{403, "API_DISABLED_FOR_ORG", Action::kFail, ErrorClass::kPermission},
+           Case{403, "INSUFFICIENT_ACCESS", Action::kFail, ErrorClass::kPermission},
+           Case{400, "INVALID_FIELD", Action::kFail, ErrorClass::kFieldGone},
+           Case{400, "INVALID_TYPE", Action::kFail, ErrorClass::kObjectGone},
+           Case{404, "NOT_FOUND", Action::kFail, ErrorClass::kObjectGone},
+           Case{400, "QUERY_TIMEOUT", Action::kRetry, ErrorClass::kTransient},
+           Case{503, "SERVER_UNAVAILABLE", Action::kRetry, ErrorClass::kTransient},
+           Case{406, "", Action::kRetry, ErrorClass::kTransient},
+           Case{420, "", Action::kRetry, ErrorClass::kTransient},
+           Case{400, "MALFORMED_QUERY", Action::kFail, ErrorClass::kProvider},
+           Case{400, "INVALID_QUERY_LOCATOR", Action::kFail, ErrorClass::kProvider},
+       }) {
+    const ErrorRule *rule = rule_for(*Connector::builtin("salesforce"), c.status, c.code);
+    ASSERT_TRUE(rule) << c.code;
+    EXPECT_EQ(rule->action, c.action) << c.code;
+    EXPECT_EQ(rule->error_class, c.error_class) << c.code;
+  }
+}
+
+TEST(ConnectorTest, MakesObjectNamesExact) {
+  struct Case {
+    const char *type, *written, *exact;
+  };
+  for (const Case &c : {
+           Case{"standard", "Opportunity", "Opportunity"},
+           Case{"standard", "opportunity", "Opportunity"},
+           Case{"standard", "opportunityLineItem", "OpportunityLineItem"},
+           Case{"custom", "MyCustomObject__c", "MyCustomObject__c"},
+           Case{"custom", "MyCustomObject", "MyCustomObject__c"},
+           Case{"custom", "my_object", "my_object__c"},
+           Case{"custom", "ns__Thing__c", "ns__Thing__c"},
+           Case{"custom", "ns__Thing", "ns__Thing__c"},
+           Case{"custom", "Setting__mdt", "Setting__mdt"},
+           Case{"custom", "External__x", "External__x"},
+           Case{"custom", "Article__kav", "Article__kav"},
+           Case{"standard", "Account; DROP", ""},
+           Case{"custom", "", ""},
+           Case{"custom", "1abc", ""},
+       }) {
+    EXPECT_EQ(Connector::builtin("salesforce")->exact_object(c.type, c.written), c.exact)
+        << c.written;
+  }
+}
+
+TEST(ConnectorTest, SaysWhatIsWrongWithADocument) {
+  const std::string good = R"("name":"x","category":"crm","auth_types":["oauth2"],"strategy":"s")";
+  struct Case {
+    std::string document, message;
+  };
+  for (const Case &c : {
+           Case{"[", "the connector document is not valid JSON"},
+           Case{"[]", "the connector document must be a JSON object"},
+           Case{"{}", "missing key \"name\" in connector"},
+           Case{"{" + good + R"(,"oauht":{}})", "unknown key \"oauht\" in connector"},
+           Case{"{" + good + R"(,"oauth":{"token_path":7}})",
+                "\"oauth.token_path\" in connector must be a string"},
+           Case{"{" + good + R"(,"oauth":{}})", "missing key \"oauth.token_path\" in connector"},
+           Case{"{" + good + R"(,"errors":[{"class":"gone"}]})",
+                R"("errors[0].class" in connector must be one of "permission", )"
+                R"("authentication", "object_gone", "field_gone", "quota", "transient", )"
+                R"("provider", "data")"},
+           Case{"{" + good + R"(,"error_code_pointer":"x"})",
+                "\"error_code_pointer\" in connector must be a JSON pointer"},
+           Case{"{" + good + R"(,"settings":[]})", "\"settings\" in connector must be an object"},
+       }) {
+    try {
+      Connector::parse(c.document);
+      ADD_FAILURE() << c.document;
+    } catch (const Error &error) {
+      EXPECT_EQ(error.message, c.message);
+      EXPECT_EQ(error.sqlstate, "22023");
+    }
+  }
+  EXPECT_EQ(Connector::parse("{" + good + "}")->name, "x");
+}
+
+}  // namespace
+}  // namespace supaglue

@@ -1,0 +1,245 @@
+// Tests of a fetch: a source that is made up, against a server of raw bytes.
+#include "fetch.hpp"
+
+#include <gtest/gtest.h>
+
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "raw_server.hpp"
+
+namespace supaglue {
+namespace {
+
+using testing::answer;
+using testing::loopback_limits;
+using testing::pump_until;
+using testing::RawServer;
+using testing::Reply;
+using State = Fetch::State;
+
+/// Reads "/0", which is metadata, and then a page of one record each from "/1" to "/<last>".
+class Countdown : public Source {
+ public:
+  explicit Countdown(int last) : last_(last) {}
+  Want next() const override {
+    if (at_ > last_) return Done{};
+    Request request;
+    request.url = "/" + std::to_string(at_) + suffix_;
+    return request;
+  }
+  Accepted accept(const Response &response) override {
+    if (response.body == "odd") throw Error(ErrorClass::kData, "an odd answer");
+    Accepted accepted;
+    accepted.is_page = at_++ > 0;
+    if (!accepted.is_page) return accepted;
+    accepted.page.storage = response.body;
+    accepted.page.records.push_back({"id", "", "{}", false});
+    return accepted;
+  }
+  bool recover(const Error &error) override {
+    if (error.error_class != ErrorClass::kFieldGone || !suffix_.empty()) return false;
+    suffix_ = "?recovered";
+    return true;
+  }
+  Json plan() const override { return nullptr; }
+  Json cursor() const override { return {{"at", at_}}; }
+  Json metadata() const override { return nullptr; }
+  std::string describe_request() const override { return "countdown"; }
+
+ private:
+  int at_ = 0;
+  int last_;
+  std::string suffix_;
+};
+
+/// A provider whose answers are scripted: what is queued comes first, then 200 with the path.
+class FetchTest : public ::testing::Test {
+ protected:
+  FetchTest()
+      : server_([this](const std::string &request) { return reply(request); }),
+        pool_(loopback_limits()) {
+    auto connector = std::make_shared<Connector>();
+    connector->name = "made_up";
+    connector->errors = {{400, {}, "", ErrorRule::Action::kFail, ErrorClass::kFieldGone}};
+    connector_ = connector;
+  }
+
+  Reply reply(const std::string &request) {
+    std::lock_guard lock(mutex_);
+    if (replies_.empty()) return answer(200, request.substr(4, request.find(' ', 4) - 4), headers_);
+    Reply first = replies_.front();
+    replies_.erase(replies_.begin());
+    return first;
+  }
+  Access access(int64_t generation) const {
+    return {server_.origin(), "token" + std::to_string(generation), generation};
+  }
+  std::unique_ptr<Fetch> fetch(int last) {
+    return std::make_unique<Fetch>(pool_, connector_, std::make_unique<Countdown>(last));
+  }
+  /// Moves on until the fetch wants something of its driver; waits are skipped, and counted.
+  State run(Fetch &fetch) {
+    EXPECT_TRUE(pump_until(pool_, [&] {
+      if (fetch.advance(now_, 0.5) != State::kBusy) return true;
+      if (fetch.wake_at_ms() > now_) {
+        waits_++;
+        waited_ms_ += fetch.wake_at_ms() - now_;
+        now_ = fetch.wake_at_ms();
+        return fetch.advance(now_, 0.5) != State::kBusy;
+      }
+      return false;
+    }));
+    return fetch.state();
+  }
+
+  std::mutex mutex_;
+  std::vector<Reply> replies_;
+  std::string headers_;
+  RawServer server_;
+  Pool pool_;
+  std::shared_ptr<const Connector> connector_;
+  int64_t now_ = 1'700'000'000'000;  // Tue, 14 Nov 2023 22:13:20 GMT
+  int waits_ = 0;
+  int64_t waited_ms_ = 0;
+};
+
+TEST_F(FetchTest, ReadsPageAfterPage) {
+  auto reading = fetch(2);
+  EXPECT_EQ(reading->advance(now_, 0.5), State::kNeedsToken);
+  reading->give_access(access(0));
+  for (const char *expected : {"/1", "/2"}) {
+    ASSERT_EQ(run(*reading), State::kPage);
+    EXPECT_EQ(run(*reading), State::kPage);  // until it is taken
+    Page page = reading->take_page();
+    EXPECT_EQ(page.storage, expected);
+    EXPECT_EQ(page.records.size(), 1u);
+  }
+  EXPECT_EQ(reading->source().cursor().dump(), "{\"at\":3}");
+  EXPECT_EQ(run(*reading), State::kDone);
+  EXPECT_EQ(run(*reading), State::kDone);
+  EXPECT_EQ(reading->counters().requests, 3);
+  EXPECT_EQ(reading->counters().records, 2);
+  EXPECT_GT(reading->counters().bytes_received, 3);
+  EXPECT_NE(server_.requests()[0].find("Authorization: Bearer token0\r\n"), std::string::npos);
+  EXPECT_EQ(server_.connections(), 1);
+}
+
+TEST_F(FetchTest, RefreshesOnceAndReplays) {
+  replies_ = {answer(401, "")};
+  auto reading = fetch(1);
+  reading->give_access(access(3));
+  ASSERT_EQ(run(*reading), State::kNeedsToken);
+  reading->give_access(access(3));  // the same again is no answer
+  EXPECT_EQ(run(*reading), State::kNeedsToken);
+  EXPECT_EQ(reading->access().generation, 3);
+  reading->give_access(access(4));
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_EQ(reading->counters().requests, 3);
+  EXPECT_NE(server_.requests()[1].find("Bearer token4\r\n"), std::string::npos);
+}
+
+TEST_F(FetchTest, FailsWhenAFreshTokenIsRefused) {
+  replies_ = {answer(401, ""), answer(401, "no")};
+  auto reading = fetch(1);
+  reading->give_access(access(1));
+  ASSERT_EQ(run(*reading), State::kNeedsToken);
+  reading->give_access(access(2));
+  ASSERT_EQ(run(*reading), State::kFailed);
+  EXPECT_EQ(reading->error().sqlstate, "28000");
+  EXPECT_EQ(reading->error().detail, "The provider answered HTTP 401: no.");
+}
+
+TEST_F(FetchTest, EveryRequestMayRefresh) {
+  replies_ = {answer(401, ""), answer(200, ""), answer(401, ""), answer(200, "page")};
+  auto reading = fetch(1);
+  reading->give_access(access(1));
+  ASSERT_EQ(run(*reading), State::kNeedsToken);
+  reading->give_access(access(2));
+  ASSERT_EQ(run(*reading), State::kNeedsToken);
+  reading->give_access(access(3));
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_EQ(reading->take_page().storage, "page");
+}
+
+TEST_F(FetchTest, TriesAgainAfterAWait) {
+  replies_ = {
+      answer(503, ""), {"HTTP/1.1 200 OK\r\n", true}, answer(429, "", "Retry-After: 20\r\n")};
+  auto reading = fetch(1);
+  reading->give_access(access(1));
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_EQ(waits_, 3);
+  EXPECT_EQ(waited_ms_, 250 + 500 + 21'000);
+  EXPECT_EQ(reading->counters().requests, 5);
+  EXPECT_EQ(reading->wake_at_ms(), 0);
+}
+
+TEST_F(FetchTest, GivesUpAfterFiveSends) {
+  replies_ = std::vector<Reply>(10, answer(500, ""));
+  auto reading = fetch(1);
+  reading->give_access(access(1));
+  ASSERT_EQ(run(*reading), State::kFailed);
+  EXPECT_EQ(reading->error().sqlstate, "08006");
+  EXPECT_EQ(reading->counters().requests, 5);
+  EXPECT_EQ(run(*reading), State::kFailed);
+  EXPECT_EQ(reading->counters().requests, 5);
+}
+
+TEST_F(FetchTest, TheSourceMayRecover) {
+  replies_ = {answer(200, ""), answer(400, "")};
+  auto reading = fetch(1);
+  reading->give_access(access(1));
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_EQ(reading->take_page().storage, "/1?recovered");
+  replies_ = {answer(403, "")};
+  auto other = fetch(1);
+  other->give_access(access(1));
+  ASSERT_EQ(run(*other), State::kFailed);
+  EXPECT_EQ(other->error().sqlstate, "42501");
+}
+
+TEST_F(FetchTest, ASourceThatThrowsEndsIt) {
+  replies_ = {answer(200, "odd")};
+  auto reading = fetch(1);
+  reading->give_access(access(1));
+  EXPECT_THROW(run(*reading), Error);
+  EXPECT_EQ(reading->state(), State::kFailed);
+  EXPECT_EQ(reading->advance(now_, 0.5), State::kFailed);
+}
+
+TEST_F(FetchTest, TellsTheProvidersTimeOfTheFirstRequest) {
+  headers_ = "Date: Tue, 14 Nov 2023 22:00:05 GMT\r\n";
+  const int64_t date = 1'700'000'000'000 - (13 * 60 + 15) * 1000;
+  auto reading = fetch(2);
+  reading->give_access(access(1));
+  EXPECT_EQ(reading->first_request_at_ms(), 0);
+  reading->advance(now_, 0.5);
+  now_ += 1500;  // the round trip
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_EQ(reading->first_request_at_ms(), date - 1500);
+  reading->take_page();
+  headers_ = "Date: Tue, 14 Nov 2023 23:00:05 GMT\r\n";
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_EQ(reading->first_request_at_ms(), date - 1500);
+  headers_ = "";
+  auto without = fetch(1);
+  without->give_access(access(1));
+  ASSERT_EQ(run(*without), State::kPage);
+  EXPECT_EQ(without->first_request_at_ms(), now_);
+}
+
+TEST_F(FetchTest, EndsInTheMiddle) {
+  replies_ = {Reply{"HTTP/1.1 200 OK\r\n"}};
+  auto reading = fetch(1);
+  reading->give_access(access(1));
+  EXPECT_EQ(reading->advance(now_, 0.5), State::kBusy);
+  ASSERT_TRUE(pump_until(pool_, [&] { return !server_.requests().empty(); }));
+  reading.reset();
+  auto next = fetch(1);
+  next->give_access(access(1));
+  EXPECT_EQ(run(*next), State::kPage);
+}
+
+}  // namespace
+}  // namespace supaglue
