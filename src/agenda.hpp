@@ -22,8 +22,8 @@ class Agenda {
   /// A sync that is known is not due before that time.
   void postpone(int64_t sync_id, int64_t until_ms);
   size_t size() const { return entries_.size(); }
-  /// The syncs that are due, longest due first, at most `most`, and at most as many of a connection as
-  /// `room` says it has left.
+  /// The syncs that are due, longest due first, at most `most`, and at most as many of a connection
+  /// as `room` says it has left.
   std::vector<int64_t> due(int64_t now_ms, size_t most,
                            const std::function<int(int64_t connection_id)> &room) const;
   /// The first time after `now_ms` at which a sync is due; 0: none.

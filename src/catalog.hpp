@@ -1,5 +1,5 @@
-// pg: the extension as an object of this database: who owns it, whether this database may sync, and acting
-// as another role. It must not know providers, syncs or tables of users.
+// pg: the extension as an object of this database: who owns it, whether this database may sync, and
+// acting as another role. It must not know providers, syncs or tables of users.
 #pragma once
 
 #include "pg.hpp"
@@ -15,13 +15,14 @@ struct Identity {
   Oid role;
   int security_context;
 };
-/// Acts as a role until restore(): our own tables as extension_owner(); DDL and merges as a sync config's owner, who
-/// must not be led to run a user's code with more rights (SECURITY_RESTRICTED_OPERATION).
+/// Acts as a role until restore(): our own tables as extension_owner(); DDL and merges as a sync
+/// config's owner, who must not be led to run a user's code with more rights
+/// (SECURITY_RESTRICTED_OPERATION).
 Identity become(Oid role, bool restricted);
 void restore(Identity identity);
 
-/// Opens an API function: connects SPI and acts as the extension's owner, so that the caller needs no right on our
-/// own tables. close_api() undoes both. `caller` is the role that called.
+/// Opens an API function: connects SPI and acts as the extension's owner, so that the caller needs
+/// no right on our own tables. close_api() undoes both. `caller` is the role that called.
 struct Api {
   Identity identity;
   Oid caller;
@@ -39,15 +40,16 @@ int64 int_argument(FunctionCallInfo fcinfo, int argument, const char *name);
 
 /// Marks this database as the one that syncs, unless one is marked already (configuring calls it).
 void claim_installation();
-/// Whether workers may serve this database; false in a restored or cloned copy, and before any configuration.
+/// Whether workers may serve this database; false in a restored or cloned copy, and before any
+/// configuration.
 bool installation_is_here();
 /// Whether the installation row names another database (a copy).
 bool installation_is_elsewhere();
 /// Marks this database as the one that syncs, whatever was marked before.
 void move_installation_here();
 
-/// Writes an event and notifies channel `supaglue` with its id, kind, run and sync (0: none) at commit.
-/// `payload` is JSON text or null.
+/// Writes an event and notifies channel `supaglue` with its id, kind, run and sync (0: none) at
+/// commit. `payload` is JSON text or null.
 void write_event(const char *kind, const char *application_id, const char *customer_id,
                  const char *provider_name, int64 sync_id, int64 run_id, const char *payload);
 

@@ -5,6 +5,7 @@
 #include "secret.hpp"
 #include "sql.hpp"
 #include "sync_rows.hpp"
+#include "worker.hpp"
 
 using namespace supaglue;
 
@@ -75,14 +76,15 @@ SUPAGLUE_FUNCTION(supaglue_create_connection) {
   if (sql("SELECT id FROM supaglue_internal.connections "
           "WHERE application_id = $1 AND customer_id = $2 AND provider_id = $3",
           {text_arg(connection->application_id), text_arg(customer), int_arg(provider.id)}) > 0)
-    ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
-                    errmsg("customer \"%s\" has a connection to \"%s\" already", customer,
-                           provider.name),
-                    errdetail("It has the id %s.", text_at(0, 1)),
-                    errhint("Use supaglue.update_connection() to give it new credentials.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_DUPLICATE_OBJECT),
+             errmsg("customer \"%s\" has a connection to \"%s\" already", customer, provider.name),
+             errdetail("It has the id %s.", text_at(0, 1)),
+             errhint("Use supaglue.update_connection() to give it new credentials.")));
   claim_installation();
   const int64 id = take_id(kConnection, connection->id);
-  sql("INSERT INTO supaglue_internal.connections (id, application_id, customer_id, provider_id, config) "
+  sql("INSERT INTO supaglue_internal.connections (id, application_id, customer_id, provider_id, "
+      "config) "
       "VALUES ($1, $2, $3, $4, $5::jsonb)",
       {int_arg(id), text_arg(connection->application_id), text_arg(customer), int_arg(provider.id),
        text_arg(config_of(connection))});
@@ -107,7 +109,8 @@ struct StoredConnection {
 
 StoredConnection load_connection(int64 id) {
   if (sql("SELECT c.application_id, p.name, (c.config || pg_catalog.jsonb_build_object("
-          "  'customer_id', c.customer_id, 'provider_name', p.name))::text, t.secret, c.status = 'active' "
+          "  'customer_id', c.customer_id, 'provider_name', p.name))::text, t.secret, c.status = "
+          "'active' "
           "FROM supaglue_internal.connections c "
           "JOIN supaglue_internal.providers p ON p.id = c.provider_id "
           "JOIN supaglue_internal.tokens t ON t.connection_id = c.id WHERE c.id = $1 "
@@ -126,8 +129,8 @@ StoredConnection load_connection(int64 id) {
 void require_same_ends(const Resource *next, const StoredConnection &stored) {
   const char *customer = text_of(stored.resource, "customer_id");
   if (same_text(text_of(next, "customer_id"), customer) &&
-      strcmp(resolve(kProvider, next, "provider_id", "provider_name").name,
-             stored.provider_name) == 0)
+      strcmp(resolve(kProvider, next, "provider_id", "provider_name").name, stored.provider_name) ==
+          0)
     return;
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                   errmsg("the customer and the provider of a connection cannot change"),
@@ -169,16 +172,21 @@ SUPAGLUE_FUNCTION(supaglue_update_connection) {
 SUPAGLUE_FUNCTION(supaglue_delete_connection) {
   const int64 id = int_argument(fcinfo, 0, "id");
   if (!PG_ARGISNULL(1) && PG_GETARG_BOOL(1))
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("erasing the rows of a connection is not offered by this version"),
-                    errhint("Delete the connection without it, then the rows of the customer by hand.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+             errmsg("erasing the rows of a connection is not offered by this version"),
+             errhint("Delete the connection without it, then the rows of the customer by hand.")));
   const Api api = open_api();
   // Runs first: one that is merging now is waited for, and then its sync goes.
-  sql("DELETE FROM supaglue_internal.runs r USING supaglue_internal.syncs s "
-      "WHERE r.sync_id = s.id AND s.connection_id = $1",
+  sql("WITH stopped AS ("
+      "  DELETE FROM supaglue_internal.runs r USING supaglue_internal.syncs s "
+      "  WHERE r.sync_id = s.id AND s.connection_id = $1 RETURNING r.sync_id) "
+      "INSERT INTO supaglue_internal.sync_changes SELECT sync_id FROM stopped",
       {int_arg(id)});
+  wake_at_commit(WorkerKind::kFetcher);
   if (sql("DELETE FROM supaglue_internal.connections c USING supaglue_internal.providers p "
-          "WHERE c.id = $1 AND p.id = c.provider_id RETURNING c.application_id, c.customer_id, p.name",
+          "WHERE c.id = $1 AND p.id = c.provider_id RETURNING c.application_id, c.customer_id, "
+          "p.name",
           {int_arg(id)}) == 0)
     no_such(kConnection, id);
   write_connection_event("connection.deleted", text_at(0, 1), text_at(0, 2), text_at(0, 3), id);

@@ -1,5 +1,5 @@
-// pg: the functions by which people steer syncs and workers: trigger, pause, resume, wait; start and stop
-// the workers of this database, and see how they are. They write wishes; the workers act.
+// pg: the functions by which people steer syncs and workers: trigger, pause, resume, wait; start
+// and stop the workers of this database, and see how they are. They write wishes; the workers act.
 #include "catalog.hpp"
 #include "pg.hpp"
 #include "run.hpp"
@@ -14,8 +14,9 @@ namespace {
 constexpr int kPollMs = 50;
 
 [[noreturn]] void no_such_sync(int64 sync_id) {
-  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no sync " INT64_FORMAT, sync_id),
-                  errhint("View supaglue.syncs lists the syncs; supaglue.sync_id() finds one.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no sync " INT64_FORMAT, sync_id),
+           errhint("View supaglue.syncs lists the syncs; supaglue.sync_id() finds one.")));
   pg_unreachable();
 }
 
@@ -26,10 +27,12 @@ void stop_run(int64 sync_id) {
       "  WHERE sync_id = $1 AND stage = 'fetch' FOR UPDATE)"
       " OR id IN (SELECT id FROM supaglue_internal.runs"
       "  WHERE sync_id = $1 AND stage = 'merge' FOR UPDATE SKIP LOCKED) RETURNING *)"
-      "INSERT INTO supaglue_internal.run_log (id, sync_id, status, strategy, reason, started_at, finished_at,"
+      "INSERT INTO supaglue_internal.run_log (id, sync_id, status, strategy, reason, started_at, "
+      "finished_at,"
       " error_message, records_read, requests, bytes_received, provider_count)"
       " SELECT id, sync_id, 'FAILURE', strategy, reason, started_at, pg_catalog.clock_timestamp(),"
-      " 'stopped by pause_sync()', records_read, requests, bytes_received, provider_count FROM stopped",
+      " 'stopped by pause_sync()', records_read, requests, bytes_received, provider_count FROM "
+      "stopped",
       {int_arg(sync_id)});
 }
 
@@ -40,22 +43,22 @@ struct Waiting {
 };
 
 Waiting begin_waiting(int64 sync_id) {
-  sql_latest("SELECT coalesce((SELECT max(id) FROM supaglue_internal.run_log WHERE sync_id = s.id), 0),"
-             " (SELECT count(*) FROM supaglue_internal.runs WHERE sync_id = s.id),"
-             " s.triggered, s.paused_by <> '{}',"
-             " s.next_run_at IS NULL OR s.next_run_at <= pg_catalog.clock_timestamp()"
-             " FROM supaglue_internal.syncs s WHERE id = $1",
-             {int_arg(sync_id)});
+  sql_latest(
+      "SELECT coalesce((SELECT max(id) FROM supaglue_internal.run_log WHERE sync_id = s.id), 0),"
+      " (SELECT count(*) FROM supaglue_internal.runs WHERE sync_id = s.id),"
+      " s.triggered, s.paused_by <> '{}',"
+      " s.next_run_at IS NULL OR s.next_run_at <= pg_catalog.clock_timestamp()"
+      " FROM supaglue_internal.syncs s WHERE id = $1",
+      {int_arg(sync_id)});
   if (SPI_processed == 0) no_such_sync(sync_id);
   const int64 last = int_at(0, 1), running = int_at(0, 2);
   const bool triggered = bool_at(0, 3), paused = bool_at(0, 4), due = bool_at(0, 5);
   if (running + triggered > 0) return {last, running + triggered};
   if (!paused) return {last, due || last == 0 ? 1 : 0};
   if (last == 0)
-    ereport(ERROR,
-            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-             errmsg("sync " INT64_FORMAT " is paused and has never run", sync_id),
-             errhint("Call supaglue.resume_sync() or supaglue.trigger_sync().")));
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("sync " INT64_FORMAT " is paused and has never run", sync_id),
+                    errhint("Call supaglue.resume_sync() or supaglue.trigger_sync().")));
   return {last, 0};
 }
 
@@ -63,7 +66,8 @@ Waiting begin_waiting(int64 sync_id) {
 int64 finished_run(int64 sync_id, const Waiting *waiting) {
   if (waiting->runs == 0) return waiting->last_run_id;
   const uint64 rows = sql_latest(
-      "SELECT id FROM supaglue_internal.run_log WHERE sync_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+      "SELECT id FROM supaglue_internal.run_log WHERE sync_id = $1 AND id > $2 ORDER BY id LIMIT "
+      "$3",
       {int_arg(sync_id), int_arg(waiting->last_run_id), int_arg(waiting->runs)});
   return rows == static_cast<uint64>(waiting->runs) ? int_at(rows - 1, 1) : 0;
 }
@@ -73,9 +77,11 @@ int64 finished_run(int64 sync_id, const Waiting *waiting) {
       !settings.enabled ? "supaglue.enabled is off: nothing runs."
       : worker_pid(WorkerKind::kFetcher, 0) == 0
           ? "No worker serves this database: see supaglue.database and supaglue.start_worker()."
-          : "View supaglue.syncs says how the sync stands, supaglue.worker_status how the workers do.";
-  ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
-                  errmsg("timed out waiting for sync " INT64_FORMAT, sync_id), errhint("%s", hint)));
+          : "View supaglue.syncs says how the sync stands, supaglue.worker_status how the workers "
+            "do.";
+  ereport(ERROR,
+          (errcode(ERRCODE_QUERY_CANCELED),
+           errmsg("timed out waiting for sync " INT64_FORMAT, sync_id), errhint("%s", hint)));
   pg_unreachable();
 }
 
@@ -97,7 +103,8 @@ Datum run_row(int64 run_id) {
 }
 
 bool launcher_runs() {
-  return sql("SELECT FROM pg_catalog.pg_stat_activity WHERE backend_type = 'supaglue launcher'") > 0;
+  return sql("SELECT FROM pg_catalog.pg_stat_activity WHERE backend_type = 'supaglue launcher'") >
+         0;
 }
 
 // Starts what is missing of a kind. Returns how many were started.
@@ -133,15 +140,15 @@ SUPAGLUE_FUNCTION(supaglue_trigger_sync) {
     no_such_sync(sync_id);
   if (const char *causes = text_at(0, 1); causes[0] != '\0') {
     const char *reason = text_at(0, 2);
-    ereport(ERROR,
-            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-             errmsg("sync " INT64_FORMAT " is paused: %s", sync_id, causes),
-             reason == nullptr ? 0 : errdetail("%s", reason),
-             errhint("It goes on once the cause is removed; supaglue.materialize() tries it here and now.")));
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("sync " INT64_FORMAT " is paused: %s", sync_id, causes),
+                    reason == nullptr ? 0 : errdetail("%s", reason),
+                    errhint("It goes on once the cause is removed; supaglue.materialize() tries it "
+                            "here and now.")));
   }
   sync_changed(sync_id);
-  const bool running = sql_latest("SELECT FROM supaglue_internal.runs WHERE sync_id = $1",
-                                  {int_arg(sync_id)}) > 0;
+  const bool running =
+      sql_latest("SELECT FROM supaglue_internal.runs WHERE sync_id = $1", {int_arg(sync_id)}) > 0;
   close_api(api);
   PG_RETURN_TEXT_P(cstring_to_text(running ? "queued after the run in progress" : "queued"));
 }
@@ -151,8 +158,10 @@ SUPAGLUE_FUNCTION(supaglue_pause_sync) {
   const char *reason = PG_ARGISNULL(1) ? nullptr : text_argument(fcinfo, 1, "reason");
   const Api api = open_api();
   stop_run(sync_id);
-  if (sql("UPDATE supaglue_internal.syncs SET pause_reason = $2, triggered = false, trigger_full = false,"
-          " paused_by = CASE WHEN 'user' = ANY (paused_by) THEN paused_by ELSE paused_by || 'user'::text END"
+  if (sql("UPDATE supaglue_internal.syncs SET pause_reason = $2, triggered = false, trigger_full = "
+          "false,"
+          " paused_by = CASE WHEN 'user' = ANY (paused_by) THEN paused_by ELSE paused_by || "
+          "'user'::text END"
           " WHERE id = $1 RETURNING id",
           {int_arg(sync_id), text_arg(reason)}) == 0)
     no_such_sync(sync_id);
@@ -164,7 +173,8 @@ SUPAGLUE_FUNCTION(supaglue_pause_sync) {
 SUPAGLUE_FUNCTION(supaglue_resume_sync) {
   const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
   const Api api = open_api();
-  if (sql("UPDATE supaglue_internal.syncs SET paused_by = pg_catalog.array_remove(paused_by, 'user'),"
+  if (sql("UPDATE supaglue_internal.syncs SET paused_by = pg_catalog.array_remove(paused_by, "
+          "'user'),"
           " pause_reason = CASE WHEN paused_by <@ ARRAY['user'] THEN NULL ELSE pause_reason END"
           " WHERE id = $1",
           {int_arg(sync_id)}) == 0)
@@ -197,9 +207,9 @@ SUPAGLUE_FUNCTION(supaglue_wait_for_sync) {
 
 SUPAGLUE_FUNCTION(supaglue_start_worker) {
   if (RecoveryInProgress())
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("a standby has no workers"),
-                    errhint("Workers start by themselves when it is promoted.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("a standby has no workers"),
+             errhint("Workers start by themselves when it is promoted.")));
   const int started = start_missing(WorkerKind::kFetcher) + start_missing(WorkerKind::kMerger);
   if (started == 0) ereport(NOTICE, (errmsg("the workers of this database run already")));
   PG_RETURN_TEXT_P(cstring_to_text(started == 0 ? "running already" : "started"));
@@ -211,8 +221,9 @@ SUPAGLUE_FUNCTION(supaglue_stop_worker) {
   close_api(api);
   const int stopped = stop_workers(MyDatabaseId, 10'000);
   if (launched && stopped > 0)
-    ereport(NOTICE, (errmsg("the launcher starts the workers of the databases in supaglue.database again"),
-                     errhint("Set supaglue.enabled to off to let them rest.")));
+    ereport(NOTICE,
+            (errmsg("the launcher starts the workers of the databases in supaglue.database again"),
+             errhint("Set supaglue.enabled to off to let them rest.")));
   PG_RETURN_TEXT_P(cstring_to_text(stopped == 0 ? "not running" : "stopped"));
 }
 

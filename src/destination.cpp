@@ -21,7 +21,9 @@ void set_here(const char *name, const char *value) {
   set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
-Datum datum_of(const Text &text) { return PointerGetDatum(cstring_to_text_with_len(text.data, text.length)); }
+Datum datum_of(const Text &text) {
+  return PointerGetDatum(cstring_to_text_with_len(text.data, text.length));
+}
 
 Datum datum_of(const Value &value) {
   if (!value.is_array) return datum_of(value.one);
@@ -77,8 +79,8 @@ class LocalDestination final : public Destination {
   int columns_ = 0;
 };
 
-// A deferred trigger would run at commit, as whoever commits, with all that he may do. Those that are waiting now were
-// put there by the session's user, not by the role that we act as.
+// A deferred trigger would run at commit, as whoever commits, with all that he may do. Those that
+// are waiting now were put there by the session's user, not by the role that we act as.
 void LocalDestination::begin() {
   const Identity identity = become(GetOuterUserId(), false);
   SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
@@ -93,13 +95,15 @@ void LocalDestination::pin_settings() const {
     set_here("lock_timeout", format("%d", lock_timeout_ms_));
 }
 
-/// Plans once, for a table of any size: statistics taken while it was empty must not choose a scan of all of it. The
-/// settings hold while planning only, because users' triggers keep plans of their own.
+/// Plans once, for a table of any size: statistics taken while it was empty must not choose a scan
+/// of all of it. The settings hold while planning only, because users' triggers keep plans of their
+/// own.
 SPIPlanPtr LocalDestination::plan_of(const char *statement, const Oid *types, int count) {
   Plan *found = plans_;
   while (found != nullptr && strcmp(found->statement, statement) != 0) found = found->next;
   if (found == nullptr) {
-    SPIPlanPtr plan = SPI_prepare_cursor(statement, count, const_cast<Oid *>(types), CURSOR_OPT_GENERIC_PLAN);
+    SPIPlanPtr plan =
+        SPI_prepare_cursor(statement, count, const_cast<Oid *>(types), CURSOR_OPT_GENERIC_PLAN);
     if (plan == nullptr) elog(ERROR, "cannot prepare: %s", SPI_result_code_string(SPI_result));
     found = static_cast<Plan *>(MemoryContextAllocZero(context_, sizeof(Plan)));
     found->statement = MemoryContextStrdup(context_, statement);
@@ -144,8 +148,7 @@ void LocalDestination::keep_result() {
   fields_ = static_cast<char **>(palloc(sizeof(char *) * Max(table->numvals * columns_, 1)));
   for (uint64 row = 0; row < table->numvals; ++row)
     for (int column = 0; column < columns_; ++column)
-      fields_[row * columns_ + column] =
-          SPI_getvalue(table->vals[row], table->tupdesc, column + 1);
+      fields_[row * columns_ + column] = SPI_getvalue(table->vals[row], table->tupdesc, column + 1);
   SPI_freetuptable(table);
 }
 
@@ -175,7 +178,8 @@ struct Stored {
 };
 
 Stored load_destination(int64 id) {
-  if (sql("SELECT name, config, secret, config ? 'host' FROM supaglue_internal.destinations WHERE id = $1",
+  if (sql("SELECT name, config, secret, config ? 'host' FROM supaglue_internal.destinations WHERE "
+          "id = $1",
           {int_arg(id)}) == 0)
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                     errmsg("destination " INT64_FORMAT " does not exist", id)));
@@ -205,9 +209,11 @@ void at_transaction_end(XactEvent event, void *) {
   if (event == XACT_EVENT_PRE_COMMIT)
     for (Joined *j = joined; j != nullptr; j = j->next) j->destination->commit();
   if (event == XACT_EVENT_PRE_PREPARE)
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("cannot PREPARE a transaction that has written to a remote destination")));
-  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) joined = nullptr;  // gone with its memory
+    ereport(ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+             errmsg("cannot PREPARE a transaction that has written to a remote destination")));
+  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+    joined = nullptr;  // gone with its memory
 }
 
 void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void *) {
@@ -278,13 +284,12 @@ char *destination_failure(const char *name, const char *config, const char *secr
   if (is_remote_config(config)) return remote_failure(name, config, secret, owner);
   const char *schema = guarded_text([&] { return Json::parse(config).value("schema", ""); });
   const Oid schema_oid = get_namespace_oid(schema, true);
-  const bool allowed =
-      OidIsValid(schema_oid)
-          ? pg_namespace_aclcheck(schema_oid, owner, ACL_CREATE) == ACLCHECK_OK
-          : pg_database_aclcheck(MyDatabaseId, owner, ACL_CREATE) == ACLCHECK_OK;
+  const bool allowed = OidIsValid(schema_oid)
+                           ? rights_on(NamespaceRelationId, schema_oid, owner, ACL_CREATE) == ACLCHECK_OK
+                           : rights_on(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE) == ACLCHECK_OK;
   if (allowed) return nullptr;
-  return format("role \"%s\" may not create tables in schema \"%s\"", GetUserNameFromId(owner, false),
-                schema);
+  return format("role \"%s\" may not create tables in schema \"%s\"",
+                GetUserNameFromId(owner, false), schema);
 }
 
 }  // namespace supaglue

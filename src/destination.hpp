@@ -1,12 +1,14 @@
-// pg: where tables land: this database through SPI, or a remote Postgres through libpq, behind one interface and by the
-// same SQL text; whoever uses it does not know which. Arguments are text and arrays of text, cast in the SQL.
+// pg: where tables land: this database through SPI, or a remote Postgres through libpq, behind one
+// interface and by the same SQL text; whoever uses it does not know which. Arguments are text and
+// arrays of text, cast in the SQL.
 #pragma once
 
 #include "pg.hpp"
 
 namespace supaglue {
 
-/// An argument: one text, or an array of texts; a null pointer is NULL. The bytes are borrowed until the call returns.
+/// An argument: one text, or an array of texts; a null pointer is NULL. The bytes are borrowed
+/// until the call returns.
 struct Text {
   const char *data;
   int length;
@@ -24,13 +26,14 @@ class Destination {
  public:
   /// How long the statements from here on wait for a lock; a merge's by default.
   virtual void set_lock_timeout(int ms) = 0;
-  /// Runs a statement and returns its number of rows (or of rows touched); the rows stay readable until the next call.
-  /// Raises with the SQLSTATE that the destination gave; a lost connection raises 08006.
+  /// Runs a statement and returns its number of rows (or of rows touched); the rows stay readable
+  /// until the next call. Raises with the SQLSTATE that the destination gave; a lost connection
+  /// raises 08006.
   virtual uint64 execute(const char *statement, std::initializer_list<Value> args = {}) = 0;
   /// A field of the last result as text; null for NULL. Valid until the next call.
   virtual const char *field(uint64 row, int column) = 0;
-  /// A transaction of a remote destination; for this database it is the current one, and every statement alone runs as
-  /// the owner, so that between statements we are who we were.
+  /// A transaction of a remote destination; for this database it is the current one, and every
+  /// statement alone runs as the owner, so that between statements we are who we were.
   virtual void begin() = 0;
   virtual void commit() = 0;
   virtual bool is_remote() const = 0;
@@ -41,16 +44,18 @@ class Destination {
   ~Destination() = default;
 };
 
-/// Opens a destination for a role, in the current memory context (which owns the connection). SPI is connected,
-/// we act as the extension's owner.
+/// Opens a destination for a role, in the current memory context (which owns the connection). SPI
+/// is connected, we act as the extension's owner.
 Destination *open_destination(int64 destination_id, Oid owner);
 
-/// The same for a caller whose transaction goes on: a remote destination's transaction is begun, is shared by all that
-/// join it in this transaction, and commits just before this one does, or rolls back with it (or with its savepoint).
+/// The same for a caller whose transaction goes on: a remote destination's transaction is begun, is
+/// shared by all that join it in this transaction, and commits just before this one does, or rolls
+/// back with it (or with its savepoint).
 Destination *join_destination(int64 destination_id, Oid owner);
 
-/// Whether a destination can be reached and written to, without raising when it cannot: null, or why not. `config` and
-/// `secret` are JSON in normal form; `secret` may be null. Nothing of a secret is in the answer.
+/// Whether a destination can be reached and written to, without raising when it cannot: null, or
+/// why not. `config` and `secret` are JSON in normal form; `secret` may be null. Nothing of a
+/// secret is in the answer.
 char *destination_failure(const char *name, const char *config, const char *secret, Oid owner);
 
 }  // namespace supaglue

@@ -48,8 +48,9 @@ bool same_place(const Resource *a, const Resource *b) {
 
 // What was synced to another place must be read in full for this one.
 void move_sync_configs(int64 destination_id, Oid caller) {
-  const uint64 count = sql("SELECT id FROM supaglue_internal.sync_configs WHERE destination_id = $1 ORDER BY id",
-                           {int_arg(destination_id)});
+  const uint64 count =
+      sql("SELECT id FROM supaglue_internal.sync_configs WHERE destination_id = $1 ORDER BY id",
+          {int_arg(destination_id)});
   auto *ids = static_cast<int64 *>(palloc(sizeof(int64) * Max(count, 1)));
   for (uint64 i = 0; i < count; ++i) ids[i] = int_at(i, 1);
   for (uint64 i = 0; i < count; ++i) {
@@ -72,7 +73,8 @@ SUPAGLUE_FUNCTION(supaglue_update_destination) {
   require_same_identity(kDestination, stored, next);
   require_new_name(kDestination, next, id);
   if (!same_text(next->secret, stored->secret)) check_secret_files(api.caller, next->secret);
-  sql("UPDATE supaglue_internal.destinations SET name = $2, config = $3::jsonb, secret = $4 WHERE id = $1",
+  sql("UPDATE supaglue_internal.destinations SET name = $2, config = $3::jsonb, secret = $4 WHERE "
+      "id = $1",
       {int_arg(id), text_arg(next->name), text_arg(next->plain),
        sealed_arg(kDestination, id, next->secret)});
   if (!same_place(stored, next)) move_sync_configs(id, api.caller);
@@ -87,14 +89,16 @@ SUPAGLUE_FUNCTION(supaglue_delete_destination) {
           {int_arg(id)}) == 0)
     no_such(kDestination, id);
   const char *name = text_at(0, 1);
-  sql("SELECT pg_catalog.count(*), pg_catalog.string_agg(pg_catalog.format('\"%s\"', name), ', ' ORDER BY id) "
+  sql("SELECT pg_catalog.count(*), pg_catalog.string_agg(pg_catalog.format('\"%s\"', name), ', ' "
+      "ORDER BY id) "
       "FROM supaglue_internal.sync_configs WHERE destination_id = $1",
       {int_arg(id)});
   if (int_at(0, 1) > 0)
-    ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-                    errmsg("destination \"%s\" is in use", name),
-                    errdetail("%s uses it: %s.", counted(int_at(0, 1), "sync config"), text_at(0, 2)),
-                    errhint("Delete what uses it first.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+             errmsg("destination \"%s\" is in use", name),
+             errdetail("%s uses it: %s.", counted(int_at(0, 1), "sync config"), text_at(0, 2)),
+             errhint("Delete what uses it first.")));
   sql("DELETE FROM supaglue_internal.destinations WHERE id = $1", {int_arg(id)});
   close_api(api);
   PG_RETURN_VOID();
@@ -120,9 +124,8 @@ SUPAGLUE_FUNCTION(supaglue_test_destination_config) {
   const Api api = open_api();
   const Resource *destination = read_resource([&] { return read_destination(document); });
   check_secret_files(api.caller, destination->secret);
-  const char *failure =
-      destination_failure(destination->name, destination->plain,
-                          read_secret_files(destination->secret), api.caller);
+  const char *failure = destination_failure(destination->name, destination->plain,
+                                            read_secret_files(destination->secret), api.caller);
   MemoryContextSwitchTo(caller);  // the row must outlive SPI's memory
   const Datum row = test_result(fcinfo, destination->name, failure);
   close_api(api);
@@ -134,9 +137,8 @@ SUPAGLUE_FUNCTION(supaglue_test_destination) {
   const MemoryContext caller = CurrentMemoryContext;
   const Api api = open_api();
   const Resource *destination = load_destination(id, "");
-  const char *failure =
-      destination_failure(destination->name, destination->plain,
-                          read_secret_files(destination->secret), api.caller);
+  const char *failure = destination_failure(destination->name, destination->plain,
+                                            read_secret_files(destination->secret), api.caller);
   MemoryContextSwitchTo(caller);
   const Datum row = test_result(fcinfo, destination->name, failure);
   close_api(api);

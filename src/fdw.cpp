@@ -1,5 +1,5 @@
-// pg: the foreign data wrapper: its handler, and what it tells the planner. Planning uses no network and no table
-// of ours. The execution is live_scan.hpp's.
+// pg: the foreign data wrapper: its handler, and what it tells the planner. Planning uses no
+// network and no table of ours. The execution is live_scan.hpp's.
 #include "pg.hpp"
 
 #include "live_scan.hpp"
@@ -55,8 +55,8 @@ double rows_sent(PlannerInfo *root, const RelOptInfo *rel, const List *condition
     auto *info = static_cast<RestrictInfo *>(lfirst(cell));
     if (narrowing_by(root, info->clause, rel, planned(rel)->customer_column).form !=
         Narrowing::kNone)
-      rows *= clause_selectivity(root, reinterpret_cast<Node *>(info),
-                                 static_cast<int>(rel->relid), JOIN_INNER, nullptr);
+      rows *= clause_selectivity(root, reinterpret_cast<Node *>(info), static_cast<int>(rel->relid),
+                                 JOIN_INNER, nullptr);
   }
   return clamp_row_est(rows);
 }
@@ -146,8 +146,7 @@ List *needed_columns(RelOptInfo *rel, const List *conditions) {
 
 ForeignScan *plan_scan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath *, List *target,
                        List *conditions, Plan *outer) {
-  const Narrowing customers =
-      narrowing_among(root, conditions, rel, planned(rel)->customer_column);
+  const Narrowing customers = narrowing_among(root, conditions, rel, planned(rel)->customer_column);
   const Narrowing ids = narrowing_among(root, conditions, rel, planned(rel)->id_column);
   List *values = NIL;
   if (customers.form != Narrowing::kNone) values = lappend(values, customers.value);
@@ -159,7 +158,8 @@ ForeignScan *plan_scan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath *, L
                           parts, NIL, NIL, outer);
 }
 
-// --- Execution: live_scan.hpp ---------------------------------------------------------------------------
+// --- Execution: live_scan.hpp
+// ---------------------------------------------------------------------------
 
 LiveScan *scan_of(ForeignScanState *node) { return static_cast<LiveScan *>(node->fdw_state); }
 
@@ -169,9 +169,7 @@ void begin_scan(ForeignScanState *node, int flags) {
 
 TupleTableSlot *iterate_scan(ForeignScanState *node) { return next_live_row(scan_of(node)); }
 
-void rescan(ForeignScanState *node) {
-  restart_live_scan(scan_of(node), node->ss.ps.chgParam == nullptr);
-}
+void rescan(ForeignScanState *node) { restart_live_scan(scan_of(node)); }
 
 void end_scan(ForeignScanState *node) {
   if (node->fdw_state != nullptr) end_live_scan(scan_of(node));

@@ -35,9 +35,9 @@ char *names_of(Oid catalog) {
 }
 
 [[noreturn]] void refuse_value(const char *option, const char *value, const char *hint) {
-  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-                  errmsg("invalid value for option \"%s\": \"%s\"", option, value),
-                  errhint("%s", hint)));
+  ereport(ERROR,
+          (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+           errmsg("invalid value for option \"%s\": \"%s\"", option, value), errhint("%s", hint)));
   pg_unreachable();
 }
 
@@ -66,7 +66,8 @@ const char *value_of(const List *options, Oid catalog, const char *name) {
   }
   const Option *option = find_option(catalog, name);
   if (option->initial == nullptr)
-    ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND), errmsg("option \"%s\" is required", name)));
+    ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+                    errmsg("option \"%s\" is required", name)));
   return option->initial;
 }
 
@@ -78,9 +79,8 @@ void validate(const List *options, Oid catalog) {
       const char *names = names_of(catalog);
       ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
                       errmsg("invalid option \"%s\"", given->defname),
-                      names[0] == '\0'
-                          ? errhint("There are no valid options in this context.")
-                          : errhint("Valid options in this context are: %s.", names)));
+                      names[0] == '\0' ? errhint("There are no valid options in this context.")
+                                       : errhint("Valid options in this context are: %s.", names)));
     }
     check_value(given->defname, defGetString(given));
   }

@@ -1,4 +1,5 @@
-// pg: the options of the foreign data wrapper's objects: which there are, their check, and reading them.
+// pg: the options of the foreign data wrapper's objects: which there are, their check, and reading
+// them.
 #pragma once
 
 #include "pg.hpp"

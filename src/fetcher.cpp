@@ -1,6 +1,7 @@
-// pg: the fetcher: one event loop that holds many runs at once, each a Fetch that waits for its provider
-// while no transaction is open. It leases runs that are due, keeps their pages in the spool, gets them
-// tokens, and hands them on. It writes our own tables only and must never wait for anything but its loop.
+// pg: the fetcher: one event loop that holds many runs at once, each a Fetch that waits for its
+// provider while no transaction is open. It leases runs that are due, keeps their pages in the
+// spool, gets them tokens, and hands them on. It writes our own tables only and must never wait for
+// anything but its loop.
 #include <algorithm>
 #include <map>
 #include <string>
@@ -21,12 +22,12 @@ namespace {
 
 constexpr int kRunsPerConnection = 4;
 constexpr int kTokenAttempts = 3;
-constexpr int64 kLookMs = 60'000;       // for changes that nobody woke us for
-constexpr int64 kReloadMs = 300'000;    // of the whole agenda
-constexpr int64 kTidyMs = 30'000;       // the spool
-constexpr int64 kIdleMs = 5'000;        // between looks while there is nothing to serve
-constexpr int64 kLockRetryMs = 1'000;   // a lock was not to be had
-constexpr int64 kTokenRetryMs = 100;    // another process refreshes
+constexpr int64 kLookMs = 60'000;      // for changes that nobody woke us for
+constexpr int64 kReloadMs = 300'000;   // of the whole agenda
+constexpr int64 kTidyMs = 30'000;      // the spool
+constexpr int64 kIdleMs = 5'000;       // between looks while there is nothing to serve
+constexpr int64 kLockRetryMs = 1'000;  // a lock was not to be had
+constexpr int64 kTokenRetryMs = 100;   // another process refreshes
 constexpr size_t kGuessedPage = 2 << 20;
 
 // A run in progress. What a transaction is still to record of it stands in `pending`.
@@ -63,7 +64,7 @@ struct Fetcher {
   Place place;
   Pool pool;
   Agenda agenda;
-  std::map<int64, std::unique_ptr<Job>> jobs;          // by run
+  std::map<int64, std::unique_ptr<Job>> jobs;           // by run
   std::map<int64, std::unique_ptr<Refresh>> refreshes;  // by connection
   Oid extension = InvalidOid;
   int workers = 0;
@@ -72,7 +73,8 @@ struct Fetcher {
   int64 next_look_ms = 0, next_reload_ms = 0, next_tidy_ms = 0;
 };
 
-// --- Jobs -------------------------------------------------------------------------------------------
+// --- Jobs
+// -------------------------------------------------------------------------------------------
 
 // The jobs as a plain array, in the current context.
 Job **all_jobs(Fetcher *fetcher, size_t *count) {
@@ -132,20 +134,22 @@ void begin_job(Fetcher *fetcher, const Lease *lease) {
         task.object = lease->object;
         if (lease->since != nullptr) task.since = lease->since;
         if (lease->known != nullptr) task.metadata = Json::parse(lease->known);
+        if (!task.metadata.is_null()) job->metadata_kept = task.metadata.dump();
         const Json config = Json::parse(lease->config);
         if (const auto excluded = config.find("exclude_fields"); excluded != config.end())
           task.exclude_fields = excluded->get<std::vector<std::string>>();
-        auto source =
-            lease->cursor == nullptr
-                ? make_source(connector, task)
-                : make_source(connector, task, Json::parse(lease->plan), Json::parse(lease->cursor));
+        auto source = lease->cursor == nullptr
+                          ? make_source(connector, task)
+                          : make_source(connector, task, Json::parse(lease->plan),
+                                        Json::parse(lease->cursor));
         if (lease->plan != nullptr) job->plan_kept = lease->plan;
         job->fetch = std::make_unique<Fetch>(fetcher->pool, connector, std::move(source));
       },
       &raised);
   if (made) return;
   if (job == nullptr)
-    ereport(LOG, (errmsg("run " INT64_FORMAT " cannot be begun: %s", lease->run_id, raised.message)));
+    ereport(LOG,
+            (errmsg("run " INT64_FORMAT " cannot be begun: %s", lease->run_id, raised.message)));
   else
     fail_job(job, &raised);
 }
@@ -214,7 +218,9 @@ Progress progress_of(const Job *job) {
     progress.bytes_received += job->fetch->counters().bytes_received;
     progress.provider_count = job->fetch->source().total();
     progress.provider_time_ms = job->fetch->first_request_at_ms();
-    if (!job->plan.empty() && job->plan != job->plan_kept) progress.plan = job->plan.c_str();
+    // The plan is for a successor, who needs it with a page only.
+    if (job->pending == Job::Pending::kPage && job->plan != job->plan_kept)
+      progress.plan = job->plan.c_str();
     if (!job->metadata.empty() && job->metadata != job->metadata_kept)
       progress.metadata = job->metadata.c_str();
   }
@@ -285,15 +291,15 @@ bool record(Fetcher *fetcher, Job *job) {
   return false;
 }
 
-// --- Tokens -----------------------------------------------------------------------------------------
+// --- Tokens
+// -----------------------------------------------------------------------------------------
 
 enum class Token { kGiven, kStale, kFailed };
 
 // Gives a job the newest token there is, if it is newer than the one that it has.
 Token offer_token(Fetcher *fetcher, Job *job, TokenState **state) {
   MemoryContext context = CurrentMemoryContext;
-  const Outcome outcome =
-      work([&] { *state = load_tokens(context, job->connection_id); });
+  const Outcome outcome = work([&] { *state = load_tokens(context, job->connection_id); });
   if (outcome.standing != Standing::kReady) {
     fetcher->ready = false;
     return Token::kFailed;
@@ -375,8 +381,9 @@ void take_token_answer(Fetcher *fetcher, Refresh *refresh, const Response *respo
   Raised raised;
   auto *tokens = make_in<Tokens>(CurrentMemoryContext);
   const int64 now = now_ms();
-  const bool granted = attempt(
-      [&] { *tokens = token_answer(*refresh->connector, refresh->grant, *response, now); }, &raised);
+  const bool granted =
+      attempt([&] { *tokens = token_answer(*refresh->connector, refresh->grant, *response, now); },
+              &raised);
   if (granted) {
     const ErrorData *error = store_tokens(refresh->connection_id, refresh->generation, tokens);
     if (error != nullptr) raised_of(error, &raised);
@@ -416,7 +423,8 @@ void tend_refreshes(Fetcher *fetcher) {
   }
 }
 
-// --- The loop ---------------------------------------------------------------------------------------
+// --- The loop
+// ---------------------------------------------------------------------------------------
 
 // Moves a job on until it has to wait, or is no more.
 void tend(Fetcher *fetcher, Job *job) {
@@ -451,7 +459,8 @@ void forget(Fetcher *fetcher) {
   fetcher->ready = false;
 }
 
-// Puts syncs into the agenda as they stand in their table: some, or with null all. Jobs whose run is no more are dropped.
+// Puts syncs into the agenda as they stand in their table: some, or with null all. Jobs whose run
+// is no more are dropped.
 void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
   sql("SELECT wanted.id, s.connection_id, r.id,"
       " CASE WHEN s.id IS NULL OR r.id IS NOT NULL THEN NULL"
@@ -482,7 +491,8 @@ void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
 
 void read_changes(Fetcher *fetcher) {
   sql("DELETE FROM supaglue_internal.sync_changes c WHERE NOT EXISTS ("
-      " SELECT FROM supaglue_internal.syncs s WHERE s.id = c.sync_id AND s.connection_id % $1 <> $2)"
+      " SELECT FROM supaglue_internal.syncs s WHERE s.id = c.sync_id AND s.connection_id % $1 <> "
+      "$2)"
       " RETURNING sync_id",
       {int_arg(fetcher->workers), int_arg(fetcher->place.number)});
   const int count = static_cast<int>(SPI_processed);
@@ -559,7 +569,9 @@ void claim_due(Fetcher *fetcher) {
   const size_t count = guard([&] {
     std::map<int64, int> taken;
     for (const auto &[run_id, job] : fetcher->jobs) ++taken[job->connection_id];
-    const auto room = [&](int64 connection_id) { return kRunsPerConnection - taken[connection_id]; };
+    const auto room = [&](int64 connection_id) {
+      return kRunsPerConnection - taken[connection_id];
+    };
     const auto syncs = fetcher->agenda.due(now_ms(), most - fetcher->jobs.size(), room);
     std::copy(syncs.begin(), syncs.end(), due);
     return syncs.size();
@@ -607,12 +619,14 @@ SUPAGLUE_WORKER_MAIN(supaglue_fetcher_main, argument) {
   Place place;
   if (!begin_worker(WorkerKind::kFetcher, &place)) return;
   auto *fetcher = make_in<Fetcher>(TopMemoryContext, place);
-  MemoryContext round = AllocSetContextCreate(TopMemoryContext, "supaglue fetcher", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext round =
+      AllocSetContextCreate(TopMemoryContext, "supaglue fetcher", ALLOCSET_DEFAULT_SIZES);
   bool woken = true;
   for (;;) {
     MemoryContextSwitchTo(round);
     MemoryContextReset(round);
-    if ((woken || now_ms() >= std::min(fetcher->next_look_ms, fetcher->next_tidy_ms) || !fetcher->ready) &&
+    if ((woken || now_ms() >= std::min(fetcher->next_look_ms, fetcher->next_tidy_ms) ||
+         !fetcher->ready) &&
         !look(fetcher)) {
       woken = wait_for_work(-1, kIdleMs);
       continue;
@@ -621,8 +635,8 @@ SUPAGLUE_WORKER_MAIN(supaglue_fetcher_main, argument) {
     tend_all(fetcher);
     if (!fetcher->ready) continue;
     const size_t runs = fetcher->jobs.size();
-    report_work(runs > 0, runs == 0 ? reason_of(Standing::kReady)
-                                    : format("%zu runs in progress", runs));
+    report_work(false,
+                runs == 0 ? reason_of(Standing::kReady) : format("%zu runs in progress", runs));
     woken = wait_for_work(fetcher->pool.fd(), guard([&] { return rest_ms(fetcher); }));
   }
 }

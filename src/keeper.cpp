@@ -1,6 +1,7 @@
-// pg: the token keeper of backends: a one-shot worker that refreshes a connection's token and commits it in a
-// transaction of its own, whatever becomes of the backend's, and the backend's side that starts it and waits. It
-// leaves in shared memory what it came to; the tokens go only into their table.
+// pg: the token keeper of backends: a one-shot worker that refreshes a connection's token and
+// commits it in a transaction of its own, whatever becomes of the backend's, and the backend's side
+// that starts it and waits. It leaves in shared memory what it came to; the tokens go only into
+// their table.
 #include "token.hpp"
 
 #include "pg.hpp"
@@ -30,7 +31,8 @@ struct Errand {
 };
 static_assert(sizeof(Errand) <= BGW_EXTRALEN);
 
-// --- The keeper's side -----------------------------------------------------------------------------
+// --- The keeper's side
+// -----------------------------------------------------------------------------
 
 /// Requests that no answer came to are sent again, so often in all.
 constexpr int kMostSends = 3;
@@ -125,9 +127,8 @@ void refresh(const Errand *errand, Report *report) {
   exchange(&work->request, &work->response);
   const int64 now = now_ms();
   error = unit_of_work([&] {
-    guard([&] {
-      work->tokens = token_answer(*work->connector, state->grant, work->response, now);
-    });
+    guard(
+        [&] { work->tokens = token_answer(*work->connector, state->grant, work->response, now); });
   });
   if (error != nullptr) {
     if (error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
@@ -142,32 +143,38 @@ void refresh(const Errand *errand, Report *report) {
 /// Whatever ALTER DATABASE ... SET says, the keeper's statements mean the same.
 void pin_settings() {
   static const char *const pinned[][2] = {
-      {"search_path", "pg_catalog, pg_temp"}, {"default_transaction_isolation", "read committed"},
-      {"default_transaction_read_only", "off"}, {"statement_timeout", "0"},
-      {"lock_timeout", "0"},                  {"session_replication_role", "origin"},
+      {"search_path", "pg_catalog, pg_temp"},
+      {"default_transaction_isolation", "read committed"},
+      {"default_transaction_read_only", "off"},
+      {"statement_timeout", "0"},
+      {"lock_timeout", "0"},
+      {"session_replication_role", "origin"},
       {"application_name", "supaglue token keeper"},
   };
   for (const auto &setting : pinned)
     SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-// --- The backend's side ----------------------------------------------------------------------------
+// --- The backend's side
+// ----------------------------------------------------------------------------
 
-/// The keeper sees only what is committed, and would wait for rows that this transaction has changed.
+/// The keeper sees only what is committed, and would wait for rows that this transaction has
+/// changed.
 void require_committed(int64 connection_id) {
-  sql_latest("SELECT c.xmin::pg_catalog.text, t.xmin::pg_catalog.text, p.xmin::pg_catalog.text"
-             " FROM supaglue_internal.connections c"
-             " JOIN supaglue_internal.tokens t ON t.connection_id OPERATOR(pg_catalog.=) c.id"
-             " JOIN supaglue_internal.providers p ON p.id OPERATOR(pg_catalog.=) c.provider_id"
-             " WHERE c.id OPERATOR(pg_catalog.=) $1",
-             {int_arg(connection_id)});
+  sql_latest(
+      "SELECT c.xmin::pg_catalog.text, t.xmin::pg_catalog.text, p.xmin::pg_catalog.text"
+      " FROM supaglue_internal.connections c"
+      " JOIN supaglue_internal.tokens t ON t.connection_id OPERATOR(pg_catalog.=) c.id"
+      " JOIN supaglue_internal.providers p ON p.id OPERATOR(pg_catalog.=) c.provider_id"
+      " WHERE c.id OPERATOR(pg_catalog.=) $1",
+      {int_arg(connection_id)});
   for (int column = 1; SPI_processed > 0 && column <= 3; ++column)
     if (TransactionIdIsCurrentTransactionId(
             static_cast<TransactionId>(strtoul(text_at(0, column), nullptr, 10))))
-      ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                      errmsg("connection " INT64_FORMAT " is not committed yet", connection_id),
-                      errdetail("Its token is refreshed in another process."),
-                      errhint("COMMIT first.")));
+      ereport(ERROR,
+              (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+               errmsg("connection " INT64_FORMAT " is not committed yet", connection_id),
+               errdetail("Its token is refreshed in another process."), errhint("COMMIT first.")));
 }
 
 BackgroundWorkerHandle *start_keeper(const Errand *errand) {
@@ -194,18 +201,18 @@ BackgroundWorkerHandle *start_keeper(const Errand *errand) {
 
 [[noreturn]] void raise_report(const Report *report, int64 connection_id) {
   if (report->state == Report::kFailed)
-    ereport(ERROR,
-            (errcode(report->sqlerrcode), errmsg_internal("%s", report->message),
-             report->detail[0] ? errdetail_internal("%s", report->detail) : 0,
-             report->hint[0] ? errhint("%s", report->hint) : 0));
+    ereport(ERROR, (errcode(report->sqlerrcode), errmsg_internal("%s", report->message),
+                    report->detail[0] ? errdetail_internal("%s", report->detail) : 0,
+                    report->hint[0] ? errhint("%s", report->hint) : 0));
   if (report->state == Report::kMissing)
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("connection " INT64_FORMAT " is not committed yet", connection_id),
-                    errdetail("Its token is refreshed in another process."),
-                    errhint("COMMIT first.")));
-  ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
-                  errmsg("the token of connection " INT64_FORMAT " was not refreshed", connection_id),
-                  errhint("The server's log tells why the token keeper ended.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("connection " INT64_FORMAT " is not committed yet", connection_id),
+             errdetail("Its token is refreshed in another process."), errhint("COMMIT first.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_INTERNAL_ERROR),
+           errmsg("the token of connection " INT64_FORMAT " was not refreshed", connection_id),
+           errhint("The server's log tells why the token keeper ended.")));
   pg_unreachable();
 }
 
@@ -213,18 +220,19 @@ BackgroundWorkerHandle *start_keeper(const Errand *errand) {
 
 void refresh_elsewhere(int64 connection_id, int64 generation) {
   if (RecoveryInProgress())
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("the token of connection " INT64_FORMAT " must be refreshed",
-                           connection_id),
-                    errdetail("A standby cannot keep the new token."),
-                    errhint("Read from the primary; its next run refreshes the token.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("the token of connection " INT64_FORMAT " must be refreshed", connection_id),
+             errdetail("A standby cannot keep the new token."),
+             errhint("Read from the primary; its next run refreshes the token.")));
   require_committed(connection_id);
   dsm_segment *segment = dsm_create(sizeof(Report), 0);
   auto *report = static_cast<Report *>(dsm_segment_address(segment));
   memset(report, 0, sizeof *report);
   const Errand errand = {MyDatabaseId, dsm_segment_handle(segment), connection_id, generation};
   BackgroundWorkerHandle *handle = start_keeper(&errand);
-  // When this wait is cancelled, the keeper goes on by itself: the provider may have rotated the token.
+  // When this wait is cancelled, the keeper goes on by itself: the provider may have rotated the
+  // token.
   if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED) proc_exit(1);
   if (report->state != Report::kFresh) {
     Report copy = *report;
@@ -245,8 +253,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_keeper_main, argument) {
   // The backend that sent us may have gone; then nobody reads the report.
   dsm_segment *segment = dsm_attach(errand.report);
   Report unread = {};
-  auto *report =
-      segment == nullptr ? &unread : static_cast<Report *>(dsm_segment_address(segment));
+  auto *report = segment == nullptr ? &unread : static_cast<Report *>(dsm_segment_address(segment));
   BackgroundWorkerInitializeConnectionByOid(errand.database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
   pin_settings();
   MemoryContext context =

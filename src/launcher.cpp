@@ -7,17 +7,13 @@
 #include "settings.hpp"
 #include "worker.hpp"
 
-extern "C" {
-#include "utils/varlena.h"
-}
-
 namespace supaglue {
 
 namespace {
 
 constexpr int64 kFirstBackoffMs = 1000;
 constexpr int64 kLongestBackoffMs = 60'000;
-constexpr int64 kLookMs = 10'000;  // at databases that come and go
+constexpr int64 kLookMs = 3000;  // at databases that come and go
 
 // A worker that the launcher keeps running.
 struct Child {
@@ -82,8 +78,25 @@ bool still_runs(Child *child, TimestampTz now) {
   return false;
 }
 
+// get_database_oid() for a process without a database: it may have no shared index to scan by yet.
+Oid database_named(const char *name) {
+  Relation catalog = table_open(DatabaseRelationId, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_database_datname, BTEqualStrategyNumber, F_NAMEEQ,
+              CStringGetDatum(name));
+  SysScanDesc scan = systable_beginscan(catalog, DatabaseNameIndexId, criticalSharedRelcachesBuilt,
+                                        nullptr, 1, &key);
+  HeapTuple tuple = systable_getnext(scan);
+  const Oid database = HeapTupleIsValid(tuple)
+                           ? reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->oid
+                           : InvalidOid;
+  systable_endscan(scan);
+  table_close(catalog, AccessShareLock);
+  return database;
+}
+
 void start(Child *child, TimestampTz now) {
-  const Oid database = get_database_oid(child->database, true);
+  const Oid database = database_named(child->database);
   const Place place{database, child->kind, child->number};
   if (!OidIsValid(database) || worker_pid(place) != 0) {
     child->start_at = TimestampTzPlusMilliseconds(now, kLookMs);
@@ -118,11 +131,13 @@ int64 tend_children() {
   return rest_ms;
 }
 
-// --- Commands on a whole database -------------------------------------------------------------------
+// --- Commands on a whole database
+// -------------------------------------------------------------------
 
 ProcessUtility_hook_type next_utility = nullptr;
 
-// The database that a command wants for itself, if the caller may have it: nobody else can stop workers.
+// The database that a command wants for itself, if the caller may have it: nobody else can stop
+// workers.
 Oid database_to_clear(Node *command) {
   const char *name = nullptr;
   bool copies = false;
@@ -132,7 +147,8 @@ Oid database_to_clear(Node *command) {
     name = reinterpret_cast<RenameStmt *>(command)->subname;
   List *options = NIL;
   if (IsA(command, CreatedbStmt)) options = reinterpret_cast<CreatedbStmt *>(command)->options;
-  if (IsA(command, AlterDatabaseStmt)) options = reinterpret_cast<AlterDatabaseStmt *>(command)->options;
+  if (IsA(command, AlterDatabaseStmt))
+    options = reinterpret_cast<AlterDatabaseStmt *>(command)->options;
   ListCell *cell;
   foreach (cell, options) {
     auto *option = static_cast<DefElem *>(lfirst(cell));
@@ -146,19 +162,19 @@ Oid database_to_clear(Node *command) {
   }
   if (name == nullptr) return InvalidOid;
   const Oid database = get_database_oid(name, true);
-  if (!OidIsValid(database) || !pg_database_ownercheck(database, GetUserId())) return InvalidOid;
+  if (!OidIsValid(database) || !owns_database(database, GetUserId())) return InvalidOid;
   if (copies && !superuser()) {
     HeapTuple role = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
-    const bool may = HeapTupleIsValid(role) &&
-                     reinterpret_cast<Form_pg_authid>(GETSTRUCT(role))->rolcreatedb;
+    const bool may =
+        HeapTupleIsValid(role) && reinterpret_cast<Form_pg_authid>(GETSTRUCT(role))->rolcreatedb;
     if (HeapTupleIsValid(role)) ReleaseSysCache(role);
     if (!may) return InvalidOid;
   }
   return database;
 }
 
-// These commands fail while anybody is connected. The launcher starts the workers again a second later at the
-// earliest; by then the command holds the lock that a new connection waits for.
+// These commands fail while anybody is connected. The launcher starts the workers again a second
+// later at the earliest; by then the command holds the lock that a new connection waits for.
 void before_utility(PlannedStmt *statement, const char *query, bool read_only_tree,
                     ProcessUtilityContext context, ParamListInfo params,
                     QueryEnvironment *environment, DestReceiver *destination,
@@ -199,7 +215,8 @@ SUPAGLUE_WORKER_MAIN(supaglue_launcher_main, argument) {
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
-  MemoryContext round = AllocSetContextCreate(TopMemoryContext, "supaglue launcher", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext round =
+      AllocSetContextCreate(TopMemoryContext, "supaglue launcher", ALLOCSET_DEFAULT_SIZES);
   for (;;) {
     MemoryContextSwitchTo(round);
     MemoryContextReset(round);

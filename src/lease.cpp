@@ -63,7 +63,8 @@ Lease *claim_run(int64 sync_id, int worker, int slot) {
 List *take_over_runs(int worker) {
   List *leases = NIL;
   sql("SELECT id, sync_id, slot, strategy = 'full', since, pages, plan, records_read, requests,"
-      " bytes_received FROM supaglue_internal.runs WHERE worker = $1 AND stage = 'fetch' ORDER BY id",
+      " bytes_received FROM supaglue_internal.runs WHERE worker = $1 AND stage = 'fetch' ORDER BY "
+      "id",
       {int_arg(worker)});
   SPITupleTable *rows = SPI_tuptable;
   for (uint64 row = 0; row < rows->numvals; ++row) {

@@ -1,6 +1,6 @@
-// pg: the rows of runs under way, which are the leases of their syncs: taking one, keeping its progress,
-// handing it on to the merger, giving it up. Transactions are the caller's. It must not know how a run is
-// fetched or merged.
+// pg: the rows of runs under way, which are the leases of their syncs: taking one, keeping its
+// progress, handing it on to the merger, giving it up. Transactions are the caller's. It must not
+// know how a run is fetched or merged.
 #pragma once
 
 #include "pg.hpp"
@@ -15,13 +15,13 @@ struct Lease {
   int64 sync_id;
   int64 connection_id;
   int slot;
-  int pages;                  // kept in the spool
+  int pages;  // kept in the spool
   const char *provider_name;
   const char *object;
-  const char *config;         // of the object, JSON
-  const char *since;          // ISO stamp or null
-  const char *known;          // metadata that need not be asked for again, JSON or null
-  const char *plan;           // where to go on: JSON, or null for the beginning
+  const char *config;  // of the object, JSON
+  const char *since;   // ISO stamp or null
+  const char *known;   // metadata that need not be asked for again, JSON or null
+  const char *plan;    // where to go on: JSON, or null for the beginning
   const char *cursor;
   int64 records_read, requests, bytes_received;
 };
@@ -29,15 +29,17 @@ struct Lease {
 /// How far a run has come.
 struct Progress {
   int64 records_read, requests, bytes_received;
-  int64 provider_count;       // -1: unknown
-  int64 provider_time_ms;     // 0: unknown
+  int64 provider_count;    // -1: unknown
+  int64 provider_time_ms;  // 0: unknown
   const char *plan;
   const char *metadata;
 };
 
-/// Begins the run that a sync is due for. Null when it must not run now: it is gone, locked, paused, or runs already.
+/// Begins the run that a sync is due for. Null when it must not run now: it is gone, locked,
+/// paused, or runs already.
 Lease *claim_run(int64 sync_id, int worker, int slot);
-/// Leases the runs of a fetcher's number that are being fetched: what a predecessor left. List of Lease.
+/// Leases the runs of a fetcher's number that are being fetched: what a predecessor left. List of
+/// Lease.
 List *take_over_runs(int worker);
 /// Makes the runs of fetchers that are no more this one's own. `workers` is how many there are.
 void inherit_runs(int worker, int workers);
@@ -57,7 +59,8 @@ struct Fetched {
   int64 sync_id;
   int slot, pages, attempts;
 };
-/// Locks a run that waits to be merged for this transaction, which is its lease; null: it is no more, or somebody else has it.
+/// Locks a run that waits to be merged for this transaction, which is its lease; null: it is no
+/// more, or somebody else has it.
 Run *lock_merge(int64 run_id, Fetched *fetched);
 /// The merge failed and is to be tried again at that time.
 void postpone_merge(int64 run_id, TimestampTz not_before);

@@ -23,7 +23,8 @@ const char *server_of(const char *provider_name) { return format("supaglue_%s", 
 void drop_unused(Oid role, const char *what) {
   const ErrorData *error = attempt([&] { run_as(role, format("DROP %s RESTRICT", what)); });
   if (error != nullptr)
-    ereport(NOTICE, (errcode(error->sqlerrcode), errmsg("%s stays, although nothing is synced for it", what),
+    ereport(NOTICE, (errcode(error->sqlerrcode),
+                     errmsg("%s stays, although nothing is synced for it", what),
                      errdetail_internal("%s", error->detail ? error->detail : error->message)));
 }
 
@@ -31,7 +32,8 @@ void ensure_schema(Oid role) {
   if (OidIsValid(get_namespace_oid(kSchema, true))) return;
   run_as(role, format("CREATE SCHEMA %s", kSchema));
   run_as(role, format("COMMENT ON SCHEMA %s IS 'supaglue: what the providers hold now, by the "
-                      "names of the tables it is synced to'", kSchema));
+                      "names of the tables it is synced to'",
+                      kSchema));
 }
 
 const char *twin_ddl(const char *twin, const char *provider_name, const char *object_type,
@@ -56,9 +58,10 @@ void ensure_server(Oid role, const char *provider_name) {
           "JOIN pg_catalog.pg_foreign_data_wrapper f ON f.oid = s.srvfdw WHERE s.srvname = $1",
           {text_arg(server)}) > 0) {
     if (bool_at(0, 1)) return;
-    ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
-                    errmsg("server \"%s\" exists already and is of another foreign-data wrapper", server),
-                    errhint("Rename it.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_DUPLICATE_OBJECT),
+             errmsg("server \"%s\" exists already and is of another foreign-data wrapper", server),
+             errhint("Rename it.")));
   }
   run_as(role, format("CREATE SERVER %s FOREIGN DATA WRAPPER supaglue OPTIONS (provider %s)",
                       quote_identifier(server), quote_literal_cstr(provider_name)));
@@ -68,17 +71,19 @@ void ensure_server(Oid role, const char *provider_name) {
 
 void drop_unused_server(Oid role, const char *provider_name) {
   const char *server = server_of(provider_name);
-  if (sql("SELECT FROM supaglue_internal.providers WHERE name = $1", {text_arg(provider_name)}) > 0 ||
+  if (sql("SELECT FROM supaglue_internal.providers WHERE name = $1", {text_arg(provider_name)}) >
+          0 ||
       !OidIsValid(get_foreign_server_oid(server, true)))
     return;
-  drop_unused(role, format("SERVER %s", quote_identifier(server)));
+  drop_unused(role, format("server %s", quote_identifier(server)));
 }
 
 void ensure_twin(Oid role, const char *provider_name, const char *table_name,
                  const char *object_type, const char *object) {
   const char *twin = quote_qualified_identifier(kSchema, table_name);
   ensure_schema(role);
-  if (sql("SELECT coalesce(s.srvname = $3 AND t.ftoptions @> ARRAY['object_type=' || $4, 'object=' || $5], "
+  if (sql("SELECT coalesce(s.srvname = $3 AND t.ftoptions @> ARRAY['object_type=' || $4, 'object=' "
+          "|| $5], "
           "false) FROM pg_catalog.pg_class c "
           "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
           "LEFT JOIN pg_catalog.pg_foreign_table t ON t.ftrelid = c.oid "
@@ -109,7 +114,7 @@ void drop_unused_twin(Oid role, const char *provider_name, const char *table_nam
           "WHERE n.nspname = $1 AND c.relname = $2 AND s.srvname = $3",
           {text_arg(kSchema), text_arg(table_name), text_arg(server_of(provider_name))}) == 0)
     return;
-  drop_unused(role, format("FOREIGN TABLE %s", quote_qualified_identifier(kSchema, table_name)));
+  drop_unused(role, format("foreign table %s", quote_qualified_identifier(kSchema, table_name)));
 }
 
 }  // namespace supaglue

@@ -38,17 +38,16 @@ List *live_connections(const LiveTable *table, const ArrayType *customers) {
   if (customers == nullptr) customers = customer_of_setting();
   const Arg named = customers == nullptr ? null_arg(TEXTARRAYOID)
                                          : Arg{TEXTARRAYOID, PointerGetDatum(customers), false};
-  const char *application_id = application_of(nullptr, -1);
-  const uint64 count = sql_latest(
-      kQuery, {text_arg(application_id), text_arg(table->provider_name),
-               text_arg(table->object_type), text_arg(table->object), named});
+  const char *application_id = default_application();
+  const uint64 count =
+      sql_latest(kQuery, {text_arg(application_id), text_arg(table->provider_name),
+                          text_arg(table->object_type), text_arg(table->object), named});
   if (customers == nullptr && count > static_cast<uint64>(settings.live_max_connections))
-    ereport(ERROR,
-            (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-             errmsg("the scan covers " UINT64_FORMAT " connections, more than %d", count,
-                    settings.live_max_connections),
-             errhint("Name customers with WHERE _supaglue_customer_id = ..., or set "
-                     "supaglue.customer_id, or raise supaglue.live_max_connections.")));
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                    errmsg("the scan covers " UINT64_FORMAT " connections, more than %d", count,
+                           settings.live_max_connections),
+                    errhint("Name customers with WHERE _supaglue_customer_id = ..., or set "
+                            "supaglue.customer_id, or raise supaglue.live_max_connections.")));
   MemoryContextSwitchTo(context);
   List *connections = NIL;
   for (uint64 row = 0; row < count; ++row) {

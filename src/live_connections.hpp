@@ -1,5 +1,6 @@
-// pg: which connections a live scan covers: those of the application to the provider, or only those of the customers that are
-// named, each with what is known of the object from its sync. It must not know how they are read.
+// pg: which connections a live scan covers: those of the application to the provider, or only those
+// of the customers that are named, each with what is known of the object from its sync. It must not
+// know how they are read.
 #pragma once
 
 #include "pg.hpp"

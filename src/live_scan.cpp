@@ -13,7 +13,7 @@ namespace supaglue {
 namespace {
 
 /// A query for more ids than this would not fit into a request: they are read in parts.
-constexpr int kIdsPerReading = 200;
+constexpr int kIdsPerReading = 100;
 
 struct ColumnType {
   const char *name;
@@ -53,7 +53,8 @@ struct LiveScan {
   NeededColumn *needed;
   int needed_count;
   bool needs_raw;
-  List *values;    // ExprState, of the narrowings that there are
+  List *values;           // ExprState, of the narrowings that there are
+  Bitmapset *parameters;  // that they depend on
   Narrowing::Form customers_form, ids_form;
   List *learned;   // Learned
   int64 requests;  // of the readings that have ended
@@ -76,7 +77,8 @@ struct LiveScan {
 
 namespace {
 
-// --- Beginning -----------------------------------------------------------------------------------------
+// --- Beginning
+// -----------------------------------------------------------------------------------------
 
 const ForeignScan *plan_of(const ForeignScanState *node) {
   return reinterpret_cast<const ForeignScan *>(node->ss.ps.plan);
@@ -129,7 +131,16 @@ Narrowing::Form form_of(const ForeignScanState *node, int which) {
   return static_cast<Narrowing::Form>(list_nth_int(plan_part(node, kForms), which));
 }
 
-// --- A pass: the values, the connections ------------------------------------------------------------
+Bitmapset *parameters_of(const List *values) {
+  Bitmapset *parameters = nullptr;
+  const ListCell *cell;
+  foreach (cell, values)
+    parameters = bms_join(parameters, pull_paramids(static_cast<Expr *>(lfirst(cell))));
+  return parameters;
+}
+
+// --- A pass: the values, the connections
+// ------------------------------------------------------------
 
 /// The value of a narrowing as a text[]; null: it is NULL, and nothing is equal to that.
 ArrayType *texts_of(LiveScan *scan, int which, Narrowing::Form form) {
@@ -186,7 +197,8 @@ void start_pass(LiveScan *scan) {
   MemoryContextSwitchTo(before);
 }
 
-// --- A part: one reading ------------------------------------------------------------------------------
+// --- A part: one reading
+// ------------------------------------------------------------------------------
 
 Learned *learned_of(LiveScan *scan, int64 connection_id) {
   const ListCell *cell;
@@ -309,7 +321,8 @@ const Record *next_record(LiveScan *scan) {
   }
 }
 
-// --- Rows: their values live in the tuple's context, which is the current one --------------------------------
+// --- Rows: their values live in the tuple's context, which is the current one
+// --------------------------------
 
 Datum json_datum(std::string_view text) {
   char *copy = pnstrdup(text.data(), text.size());
@@ -353,17 +366,18 @@ LiveScan *begin_live_scan(ForeignScanState *node) {
   auto *scan = static_cast<LiveScan *>(palloc0(sizeof(LiveScan)));
   scan->node = node;
   scan->table = live_table(relation);
-  const AclResult rights = server_rights(scan->table.server, scan_user(node));
-  if (rights != ACLCHECK_OK)
-    aclcheck_error(rights, OBJECT_FOREIGN_SERVER, scan->table.server_name);
-  scan->context = AllocSetContextCreate(CurrentMemoryContext, "supaglue live scan",
-                                        ALLOCSET_DEFAULT_SIZES);
+  const AclResult rights =
+      rights_on(ForeignServerRelationId, scan->table.server, scan_user(node), ACL_USAGE);
+  if (rights != ACLCHECK_OK) aclcheck_error(rights, OBJECT_FOREIGN_SERVER, scan->table.server_name);
+  scan->context =
+      AllocSetContextCreate(CurrentMemoryContext, "supaglue live scan", ALLOCSET_DEFAULT_SIZES);
   scan->pass_context =
       AllocSetContextCreate(scan->context, "supaglue live scan pass", ALLOCSET_DEFAULT_SIZES);
   scan->part_context =
       AllocSetContextCreate(scan->context, "supaglue live scan part", ALLOCSET_DEFAULT_SIZES);
   find_columns(scan);
   scan->values = ExecInitExprList(plan_of(node)->fdw_exprs, &node->ss.ps);
+  scan->parameters = parameters_of(plan_of(node)->fdw_exprs);
   scan->customers_form = form_of(node, 0);
   scan->ids_form = form_of(node, 1);
   return scan;
@@ -386,8 +400,9 @@ TupleTableSlot *next_live_row(LiveScan *scan) {
   return ExecStoreVirtualTuple(slot);
 }
 
-void restart_live_scan(LiveScan *scan, bool same_values) {
+void restart_live_scan(LiveScan *scan) {
   if (!scan->started) return;
+  const bool same_values = !bms_overlap(scan->parameters, scan->node->ss.ps.chgParam);
   // While only one page has been read, it is all still there.
   if (same_values && scan->reading != nullptr && scan->parts_read == 1 && scan->pages_read == 1) {
     scan->record = 0;
@@ -404,11 +419,13 @@ int64 live_scan_requests(const LiveScan *scan) {
   return scan->requests + (scan->reading == nullptr ? 0 : requests_of(scan->reading));
 }
 
-// --- EXPLAIN ---------------------------------------------------------------------------------------------
+// --- EXPLAIN
+// ---------------------------------------------------------------------------------------------
 
 namespace {
 
-/// An id that a source takes for one, and that no record has: stands for a value that is not known yet.
+/// An id that a source takes for one, and that no record has: stands for a value that is not known
+/// yet.
 constexpr const char *kPlaceholder = "000000000000000000";
 
 /// The texts of a narrowing's value when the plan holds them; else null.
@@ -430,7 +447,8 @@ char *joined(const List *texts) {
   return out.data;
 }
 
-/// How a value is shown that the plan does not hold: by the parameter's own number, or as the n-th of the scan.
+/// How a value is shown that the plan does not hold: by the parameter's own number, or as the n-th
+/// of the scan.
 char *explain_parameter(const Expr *value, Narrowing::Form form, int number) {
   if (IsA(value, Param) && reinterpret_cast<const Param *>(value)->paramkind == PARAM_EXTERN)
     number = reinterpret_cast<const Param *>(value)->paramid;
@@ -454,7 +472,8 @@ char *explain_request(const LiveTable *table, bool needs_raw, const Expr *value,
     return describe_reading(&spec);
   }
   ArrayType *texts = constant_texts(value, form);
-  List *ids = texts == nullptr ? list_make1(makeString(pstrdup(kPlaceholder))) : distinct_ids(texts);
+  List *ids =
+      texts == nullptr ? list_make1(makeString(pstrdup(kPlaceholder))) : distinct_ids(texts);
   if (list_length(ids) > kIdsPerReading) ids = list_truncate(ids, kIdsPerReading);
   const ReadingSpec spec = spec_of(table, needs_raw, ids);
   char *request = describe_reading(&spec);
@@ -481,13 +500,14 @@ void explain_live_scan(ForeignScanState *node, ExplainState *out) {
   const Narrowing::Form customers_form = form_of(node, 0), ids_form = form_of(node, 1);
   int number = 0;
   const auto next_value = [&](Narrowing::Form form) -> const Expr * {
-    return form == Narrowing::kNone ? nullptr : static_cast<const Expr *>(list_nth(values, number++));
+    return form == Narrowing::kNone ? nullptr
+                                    : static_cast<const Expr *>(list_nth(values, number++));
   };
   const Expr *customers = next_value(customers_form);
   ExplainPropertyText("Customers", explain_customers(customers, customers_form, number), out);
   const Expr *ids = next_value(ids_form);
-  ExplainPropertyText(
-      "Remote request", explain_request(&table, plan_needs_raw(node), ids, ids_form, number), out);
+  ExplainPropertyText("Remote request",
+                      explain_request(&table, plan_needs_raw(node), ids, ids_form, number), out);
 }
 
 }  // namespace supaglue

@@ -1,5 +1,5 @@
-// pg: materialize(): a run of a sync here and now, in the caller's transaction, with the same reading and merge as the
-// workers' and no spool.
+// pg: materialize(): a run of a sync here and now, in the caller's transaction, with the same
+// reading and merge as the workers' and no spool.
 #include "catalog.hpp"
 #include "destination.hpp"
 #include "merge.hpp"
@@ -17,19 +17,18 @@ namespace {
 /// The sync, and the right to run it until the transaction ends.
 Sync *take_sync(int64 id) {
   if (installation_is_elsewhere())
-    ereport(ERROR,
-            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-             errmsg("this database is a copy of the one that the syncs belong to"),
-             errhint("Call supaglue.adopt_database() if the syncs shall run here.")));
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("this database is a copy of the one that the syncs belong to"),
+                    errhint("Call supaglue.adopt_database() if the syncs shall run here.")));
   Sync *sync = load_sync(id, SyncLock::kNoWait);
   if (sync == nullptr)
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                    errmsg("sync " INT64_FORMAT " does not exist", id),
-                    errhint("The view supaglue.syncs lists them.")));
-  // A worker's run outlives its transactions: its lease is a row. The newest snapshot, because the lock was only just had.
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("sync " INT64_FORMAT " does not exist", id),
+             errhint("The view supaglue.syncs lists them.")));
+  // A worker's run outlives its transactions: its lease is a row. The newest snapshot, because the
+  // lock was only just had.
   if (sql_latest("SELECT FROM supaglue_internal.runs WHERE sync_id = $1", {int_arg(id)}) > 0)
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
-                    errmsg("sync " INT64_FORMAT " is running", id),
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE), errmsg("sync " INT64_FORMAT " is running", id),
                     errhint("supaglue.wait_for_sync() waits for it.")));
   return sync;
 }
@@ -80,6 +79,8 @@ using namespace supaglue;
 SUPAGLUE_FUNCTION(supaglue_materialize) {
   const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
   const bool force_full = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+  PreventCommandIfReadOnly("materialize()");
+  PreventCommandDuringRecovery("materialize()");
   const Api api = open_api();
   const Sync *sync = take_sync(sync_id);
   Run *run = plan_run(sync, true, force_full);

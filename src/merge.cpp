@@ -1,14 +1,13 @@
 // pg: the merge of one run. See merge.hpp.
 //
-// What holds the plans on the key's index, however large the table and old its statistics: each record is probed by a
-// LATERAL subselect that OFFSET 0 keeps from being flattened; the rest of the key comes from the source row, not from a
-// parameter, so that no plan can start from all rows of a customer; the destination plans with other paths off.
-#include "merge.hpp"
-
-#include <algorithm>
-#include <string_view>
+// What holds the plans on the key's index, however large the table and old its statistics: each
+// record is probed by a LATERAL subselect that OFFSET 0 keeps from being flattened; the rest of the
+// key comes from the source row, not from a parameter, so that no plan can start from all rows of a
+// customer; the destination plans with other paths off.
 #include <vector>
 
+#include "batch.hpp"
+#include "merge.hpp"
 #include "pg.hpp"
 #include "sql.hpp"
 
@@ -16,37 +15,10 @@ namespace supaglue {
 
 namespace {
 
-constexpr int kBatch = 2000;        // records of a statement
-constexpr int kWalk = 5000;         // stored ids of a step in the search for absent ones
+constexpr int kBatch = 2000;  // records of a statement
+constexpr int kWalk = 5000;   // stored ids of a step in the search for absent ones
 constexpr int64 kRejectsAllowed = 20;
 constexpr int64 kRejectsPercent = 1;
-
-/// The records of a page that are to be merged, as columns.
-struct Batch {
-  std::vector<Text> ids, raws, stamps, deleted;
-};
-
-Text text_of(std::string_view view) { return {view.data(), static_cast<int>(view.size())}; }
-
-/// Sorted by id, which keeps neighbours of the index together and locks rows in one order; of each id only the newest
-/// version, the later one when stamps are equal.
-void fill(Batch *batch, const Page &page) {
-  std::vector<const Record *> order;
-  order.reserve(page.records.size());
-  for (const Record &record : page.records) order.push_back(&record);
-  std::stable_sort(order.begin(), order.end(), [](const Record *a, const Record *b) {
-    return a->id != b->id ? a->id < b->id : a->modified < b->modified;
-  });
-  for (auto *column : {&batch->ids, &batch->raws, &batch->stamps, &batch->deleted}) column->clear();
-  for (size_t i = 0; i < order.size(); ++i) {
-    const Record &record = *order[i];
-    if (i + 1 < order.size() && order[i + 1]->id == record.id) continue;
-    batch->ids.push_back(text_of(record.id));
-    batch->raws.push_back(text_of(record.raw));
-    batch->stamps.push_back(record.modified.empty() ? Text{nullptr, 0} : text_of(record.modified));
-    batch->deleted.push_back(text_of(record.deleted ? "t" : "f"));
-  }
-}
 
 }  // namespace
 
@@ -54,14 +26,14 @@ struct Merge {
   Destination *destination;
   const Sync *sync;
   Run *run;
-  MemoryContext context;   // lives as long as the merge
-  MemoryContext scratch;   // a page, or a step of the walk
+  MemoryContext context;  // lives as long as the merge
+  MemoryContext scratch;  // a page, or a step of the walk
   const char *emitted_at;
   char *page_statement;
   char *walk_statement;
   char *absent_statement;
-  Batch *batch;
-  Tuplesortstate *seen;    // ids of a full run, sorted; may spill to disk
+  std::vector<const Record *> *newest;  // of the page
+  Tuplesortstate *seen;                 // ids of a full run, sorted; may spill to disk
   int64 replaced_characters;
 };
 
@@ -69,64 +41,80 @@ namespace {
 
 // $1 application, $2 customer, $3 provider, $4 emitted_at; then columns of the page.
 //
-// A version older than the stored one never overwrites it. Unless the user asked for a full run: then the provider is
-// right even when its clock went back, and only what this very run wrote is protected.
+// A version older than the stored one never overwrites it. Unless the user asked for a full run:
+// then the provider is right even when its clock went back, and only what this very run wrote is
+// protected.
 char *page_statement(const char *table, bool overwrite_newer) {
   return format(
-      "WITH page AS ("
-      "SELECT $1::text AS application, $2::text AS customer, $3::text AS provider,"
-      " pg_catalog.unnest($5::text[]) AS id, pg_catalog.unnest($6::text[])::jsonb AS raw,"
-      " pg_catalog.unnest($7::text[])::timestamptz AS modified, pg_catalog.unnest($8::text[])::boolean AS deleted"
-      "), change AS MATERIALIZED ("
-      "SELECT page.*, stored.id IS NOT NULL AS known, stored.deleted AS was_deleted FROM page"
-      " LEFT JOIN LATERAL (SELECT t.id, t._supaglue_raw_data AS raw, t._supaglue_last_modified_at AS modified,"
-      " t._supaglue_is_deleted AS deleted, t._supaglue_emitted_at AS emitted_at FROM %1$s AS t"
-      " WHERE t._supaglue_application_id = page.application AND t._supaglue_customer_id = page.customer"
-      " AND t._supaglue_provider_name = page.provider AND t.id = page.id OFFSET 0) AS stored ON true"
-      " WHERE CASE WHEN stored.id IS NULL THEN NOT page.deleted ELSE"
-      " (stored.raw IS DISTINCT FROM page.raw OR stored.modified IS DISTINCT FROM page.modified"
-      " OR stored.deleted <> page.deleted)"
-      " AND ((page.modified < stored.modified) IS NOT TRUE OR %2$s) END"
-      "), inserted AS ("
-      "INSERT INTO %1$s (_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id,"
-      " _supaglue_emitted_at, _supaglue_is_deleted, _supaglue_raw_data, _supaglue_last_modified_at)"
-      " SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified FROM change"
-      " WHERE NOT known RETURNING 1"
-      "), updated AS ("
-      "UPDATE %1$s AS t SET _supaglue_emitted_at = $4::timestamptz, _supaglue_is_deleted = change.deleted,"
-      " _supaglue_raw_data = change.raw, _supaglue_last_modified_at = change.modified FROM change"
-      " WHERE change.known AND t._supaglue_application_id = change.application"
-      " AND t._supaglue_customer_id = change.customer AND t._supaglue_provider_name = change.provider"
-      " AND t.id = change.id RETURNING change.deleted AND NOT change.was_deleted AS vanished"
-      ") SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) FROM updated),"
-      " (SELECT pg_catalog.count(*) FROM updated WHERE vanished)",
+      R"(WITH page AS (
+  SELECT $1::text AS application, $2::text AS customer, $3::text AS provider,
+         pg_catalog.unnest($5::text[]) AS id,
+         pg_catalog.unnest($6::text[])::jsonb AS raw,
+         pg_catalog.unnest($7::text[])::timestamptz AS modified,
+         pg_catalog.unnest($8::text[])::boolean AS deleted
+), change AS MATERIALIZED (
+  SELECT page.*, stored.id IS NOT NULL AS known, stored.deleted AS was_deleted
+  FROM page LEFT JOIN LATERAL (
+    SELECT t.id, t._supaglue_raw_data AS raw, t._supaglue_last_modified_at AS modified,
+           t._supaglue_is_deleted AS deleted, t._supaglue_emitted_at AS emitted_at
+    FROM %1$s AS t
+    WHERE t._supaglue_application_id = page.application AND t._supaglue_customer_id = page.customer
+      AND t._supaglue_provider_name = page.provider AND t.id = page.id
+    OFFSET 0) AS stored ON true
+  WHERE CASE WHEN stored.id IS NULL THEN NOT page.deleted
+        ELSE (stored.raw IS DISTINCT FROM page.raw OR stored.modified IS DISTINCT FROM page.modified
+              OR stored.deleted <> page.deleted)
+         AND ((page.modified < stored.modified) IS NOT TRUE OR %2$s) END
+), inserted AS (
+  INSERT INTO %1$s (_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id,
+    _supaglue_emitted_at, _supaglue_is_deleted, _supaglue_raw_data, _supaglue_last_modified_at)
+  SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified
+  FROM change WHERE NOT known
+  RETURNING 1
+), updated AS (
+  UPDATE %1$s AS t SET _supaglue_emitted_at = $4::timestamptz,
+    _supaglue_is_deleted = change.deleted, _supaglue_raw_data = change.raw,
+    _supaglue_last_modified_at = change.modified
+  FROM change
+  WHERE change.known AND t._supaglue_application_id = change.application
+    AND t._supaglue_customer_id = change.customer AND t._supaglue_provider_name = change.provider
+    AND t.id = change.id
+  RETURNING change.deleted AND NOT change.was_deleted AS vanished
+)
+SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) FROM updated),
+       (SELECT pg_catalog.count(*) FROM updated WHERE vanished))",
       table, overwrite_newer ? "stored.emitted_at <> $4::timestamptz" : "false");
 }
 
 // Stored ids after $4, in the order of the bytes.
 char *walk_statement(const char *table) {
   return format(
-      "SELECT t.id FROM %s AS t WHERE t._supaglue_application_id = $1::text"
-      " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name = $3::text"
-      " AND t.id COLLATE \"C\" > $4::text AND NOT t._supaglue_is_deleted"
-      " ORDER BY t.id COLLATE \"C\" LIMIT %d",
+      R"(SELECT t.id FROM %s AS t
+WHERE t._supaglue_application_id = $1::text AND t._supaglue_customer_id = $2::text
+  AND t._supaglue_provider_name = $3::text AND t.id COLLATE "C" > $4::text
+  AND NOT t._supaglue_is_deleted
+ORDER BY t.id COLLATE "C" LIMIT %d)",
       table, kWalk);
 }
 
 char *absent_statement(const char *table) {
   return format(
-      "WITH absent AS MATERIALIZED (SELECT $1::text AS application, $2::text AS customer,"
-      " $3::text AS provider, pg_catalog.unnest($5::text[]) AS id)"
-      " UPDATE %s AS t SET _supaglue_is_deleted = true, _supaglue_emitted_at = $4::timestamptz FROM absent"
-      " WHERE t._supaglue_application_id = absent.application AND t._supaglue_customer_id = absent.customer"
-      " AND t._supaglue_provider_name = absent.provider AND t.id = absent.id",
+      R"(WITH absent AS MATERIALIZED (
+  SELECT $1::text AS application, $2::text AS customer, $3::text AS provider,
+         pg_catalog.unnest($5::text[]) AS id
+)
+UPDATE %s AS t SET _supaglue_is_deleted = true, _supaglue_emitted_at = $4::timestamptz
+FROM absent
+WHERE t._supaglue_application_id = absent.application AND t._supaglue_customer_id = absent.customer
+  AND t._supaglue_provider_name = absent.provider AND t.id = absent.id)",
       table);
 }
 
 bool holds_rows(Destination *destination, const Sync *sync, const char *table) {
   return destination->execute(
              format("SELECT 1 FROM %s AS t WHERE t._supaglue_application_id = $1::text"
-                    " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name = $3::text LIMIT 1",
+                    " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name = "
+                    "$3::text LIMIT 1",
                     table),
              {value_of(sync->application_id), value_of(sync->customer_id),
               value_of(sync->provider_name)}) > 0;
@@ -141,17 +129,40 @@ const char *syncs_table_of(const Sync *sync) {
 }
 
 /// Names this database among all that may write to one destination.
-const char *source_of_here() { return format(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId); }
+const char *source_of_here() {
+  return format(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
+}
+
+/// The columns of some records, in the current context; their bytes are the page's.
+struct Columns {
+  Text *ids, *raws, *stamps, *deleted;
+};
+
+Text text_of(std::string_view view) { return {view.data(), static_cast<int>(view.size())}; }
+
+Columns columns_of(const Record *const *records, int count) {
+  auto *texts = static_cast<Text *>(palloc(sizeof(Text) * 4 * static_cast<size_t>(count)));
+  const Columns columns = {texts, texts + count, texts + 2 * count, texts + 3 * count};
+  for (int i = 0; i < count; ++i) {
+    const Record &record = *records[i];
+    columns.ids[i] = text_of(record.id);
+    columns.raws[i] = text_of(record.raw);
+    columns.stamps[i] = record.modified.empty() ? Text{nullptr, 0} : text_of(record.modified);
+    columns.deleted[i] = text_of(record.deleted ? "t" : "f");
+  }
+  return columns;
+}
 
 void merge_batch(Merge *merge, int from, int count) {
   const Sync *sync = merge->sync;
-  const Batch &batch = *merge->batch;
+  const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
+  const Columns columns = columns_of(merge->newest->data() + from, count);
+  MemoryContextSwitchTo(caller);
   merge->destination->execute(
       merge->page_statement,
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
-       value_of(merge->emitted_at), value_of(batch.ids.data() + from, count),
-       value_of(batch.raws.data() + from, count), value_of(batch.stamps.data() + from, count),
-       value_of(batch.deleted.data() + from, count)});
+       value_of(merge->emitted_at), value_of(columns.ids, count), value_of(columns.raws, count),
+       value_of(columns.stamps, count), value_of(columns.deleted, count)});
   const auto count_at = [&](int column) {
     return strtoll(merge->destination->field(0, column), nullptr, 10);
   };
@@ -159,19 +170,24 @@ void merge_batch(Merge *merge, int from, int count) {
   merge->run->inserted += count_at(0);
   merge->run->updated += count_at(1) - vanished;
   merge->run->deleted += vanished;
+  MemoryContextReset(merge->scratch);
 }
 
 void remember_ids(Merge *merge) {
   const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
-  for (const Text &id : merge->batch->ids)
-    tuplesort_putdatum(merge->seen, PointerGetDatum(cstring_to_text_with_len(id.data, id.length)), false);
+  for (const Record *record : *merge->newest)
+    tuplesort_putdatum(merge->seen,
+                       PointerGetDatum(cstring_to_text_with_len(
+                           record->id.data(), static_cast<int>(record->id.size()))),
+                       false);
   MemoryContextSwitchTo(caller);
   MemoryContextReset(merge->scratch);
 }
 
 void store_rejects(const Merge *merge, const Page *page) {
   for (const Reject &reject : page->rejects)
-    sql("INSERT INTO supaglue_internal.rejects (run_id, sync_id, reason, record) VALUES ($1, $2, $3, $4)",
+    sql("INSERT INTO supaglue_internal.rejects (run_id, sync_id, reason, record) VALUES ($1, $2, "
+        "$3, $4)",
         {int_arg(merge->run->id), int_arg(merge->sync->id),
          text_arg(reject.reason.data(), reject.reason.size()),
          text_arg(reject.record.data(), reject.record.size())});
@@ -185,9 +201,9 @@ struct SeenIds {
 
 void advance(SeenIds *seen) {
   if (seen->current != nullptr) pfree(seen->current);
-  Datum value, abbreviation;
+  Datum value;
   bool null;
-  seen->current = tuplesort_getdatum(seen->sort, true, &value, &null, &abbreviation)
+  seen->current = next_datum(seen->sort, &value, &null)
                       ? DatumGetTextPP(value)
                       : nullptr;
 }
@@ -198,12 +214,14 @@ bool was_seen(SeenIds *seen, const char *id) {
   for (; seen->current != nullptr; advance(seen)) {
     const size_t seen_length = VARSIZE_ANY_EXHDR(seen->current);
     const int common = memcmp(VARDATA_ANY(seen->current), id, Min(seen_length, length));
-    if (common > 0 || (common == 0 && seen_length >= length)) return common == 0 && seen_length == length;
+    if (common > 0 || (common == 0 && seen_length >= length))
+      return common == 0 && seen_length == length;
   }
   return false;
 }
 
-/// One step of the walk: the stored ids after `after`; returns the last of them, or null at the end.
+/// One step of the walk: the stored ids after `after`; returns the last of them, or null at the
+/// end.
 char *mark_absent_after(Merge *merge, SeenIds *seen, const char *after) {
   const Sync *sync = merge->sync;
   Destination *destination = merge->destination;
@@ -245,9 +263,12 @@ void mark_absent(Merge *merge) {
 
 char *counts_of(const Run *run) {
   return guarded_text([&] {
-    return Json{{"read", run->records_read},       {"inserted", run->inserted},
-                {"updated", run->updated},         {"unchanged", run->unchanged},
-                {"deleted", run->deleted},         {"rejected", run->rejected},
+    return Json{{"read", run->records_read},
+                {"inserted", run->inserted},
+                {"updated", run->updated},
+                {"unchanged", run->unchanged},
+                {"deleted", run->deleted},
+                {"rejected", run->rejected},
                 {"rows_stored", run->rows_stored ? 1 : 0}}
         .dump();
   });
@@ -256,14 +277,16 @@ char *counts_of(const Run *run) {
 void record_at_destination(const Merge *merge) {
   const Sync *sync = merge->sync;
   merge->destination->execute(
-      format("INSERT INTO %s AS s (application_id, customer_id, provider_name, object_type, object, table_name, source,"
-             " run_id, emitted_at, watermark, counts, committed_at) VALUES ($1::text, $2::text, $3::text, $4::text,"
-             " $5::text, $6::text, $7::text, $8::text::bigint, $9::text::timestamptz, $10::text::timestamptz, $11::text::jsonb,"
-             " pg_catalog.now()) ON CONFLICT (application_id, customer_id, provider_name, object_type, object)"
-             " DO UPDATE SET table_name = excluded.table_name, source = excluded.source, run_id = excluded.run_id,"
-             " emitted_at = excluded.emitted_at, watermark = excluded.watermark, counts = excluded.counts,"
-             " committed_at = excluded.committed_at",
-             syncs_table_of(sync)),
+      format(
+          R"(INSERT INTO %s AS s (application_id, customer_id, provider_name, object_type, object,
+  table_name, source, run_id, emitted_at, watermark, counts, committed_at)
+VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text::bigint,
+  $9::text::timestamptz, $10::text::timestamptz, $11::text::jsonb, pg_catalog.now())
+ON CONFLICT (application_id, customer_id, provider_name, object_type, object)
+DO UPDATE SET table_name = excluded.table_name, source = excluded.source,
+  run_id = excluded.run_id, emitted_at = excluded.emitted_at, watermark = excluded.watermark,
+  counts = excluded.counts, committed_at = excluded.committed_at)",
+          syncs_table_of(sync)),
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
        value_of(sync->object_type), value_of(sync->object), value_of(sync->table_name),
        value_of(source_of_here()), value_of(format(INT64_FORMAT, merge->run->id)),
@@ -272,7 +295,9 @@ void record_at_destination(const Merge *merge) {
 }
 
 void check_rejects(const Run *run) {
-  if (run->rejected <= kRejectsAllowed || run->rejected * 100 <= run->records_read * kRejectsPercent) return;
+  if (run->rejected <= kRejectsAllowed ||
+      run->rejected * 100 <= run->records_read * kRejectsPercent)
+    return;
   ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
                   errmsg(INT64_FORMAT " of " INT64_FORMAT " records cannot be used", run->rejected,
                          run->records_read),
@@ -295,14 +320,15 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   merge->sync = sync;
   merge->run = run;
   merge->context = CurrentMemoryContext;
-  merge->scratch =
-      AllocSetContextCreate(merge->context, "supaglue merge", ALLOCSET_DEFAULT_SIZES);
+  merge->scratch = AllocSetContextCreate(merge->context, "supaglue merge", ALLOCSET_DEFAULT_SIZES);
+  run->records_read = run->inserted = run->updated = run->unchanged = run->deleted = 0;
+  run->rejected = run->values_nulled = 0;
   run->emitted_at = emitted_after(sync->emitted_at);
   merge->emitted_at = iso_of_time(run->emitted_at);
   merge->page_statement = page_statement(table, run->full && strcmp(run->reason, "manual") == 0);
   merge->walk_statement = walk_statement(table);
   merge->absent_statement = absent_statement(table);
-  merge->batch = make_in<Batch>(merge->context);
+  merge->newest = make_in<std::vector<const Record *>>(merge->context);
   if (run->full)
     merge->seen = tuplesort_begin_datum(TEXTOID, TextLessOperator, C_COLLATION_OID, false, work_mem,
                                         nullptr, false);
@@ -311,8 +337,8 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
 
 void merge_page(Merge *merge, const Page *page) {
   Run *run = merge->run;
-  guard([&] { fill(merge->batch, *page); });
-  const int count = static_cast<int>(merge->batch->ids.size());
+  guard([&] { newest_versions(*page, merge->newest); });
+  const int count = static_cast<int>(merge->newest->size());
   const int64 written_before = run->inserted + run->updated + run->deleted;
   for (int from = 0; from < count; from += kBatch)
     merge_batch(merge, from, Min(kBatch, count - from));
@@ -345,11 +371,13 @@ bool remote_run_committed(Destination *destination, const Sync *sync, Run *run) 
                            {value_of(table)}) == 0)
     return false;
   const uint64 found = destination->execute(
-      format("SELECT (extract(epoch FROM emitted_at) * 1000000)::bigint, counts ->> 'read', counts ->> 'inserted',"
-             " counts ->> 'updated', counts ->> 'unchanged', counts ->> 'deleted', counts ->> 'rejected',"
-             " counts ->> 'rows_stored' FROM %s WHERE application_id = $1::text AND customer_id = $2::text"
-             " AND provider_name = $3::text AND object_type = $4::text AND object = $5::text"
-             " AND source = $6::text AND run_id = $7::text::bigint",
+      format(R"(SELECT (extract(epoch FROM emitted_at) * 1000000)::bigint, counts ->> 'read',
+  counts ->> 'inserted', counts ->> 'updated', counts ->> 'unchanged', counts ->> 'deleted',
+  counts ->> 'rejected', counts ->> 'rows_stored'
+FROM %s
+WHERE application_id = $1::text AND customer_id = $2::text AND provider_name = $3::text
+  AND object_type = $4::text AND object = $5::text AND source = $6::text
+  AND run_id = $7::text::bigint)",
              table),
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
        value_of(sync->object_type), value_of(sync->object), value_of(source_of_here()),

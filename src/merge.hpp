@@ -1,5 +1,6 @@
-// pg: the merge of one run into its destination table: page after page only what is new or changed is written, newest
-// version wins; after a complete full run the absent are marked as deleted. It does not know where the destination is, nor where pages come from.
+// pg: the merge of one run into its destination table: page after page only what is new or changed
+// is written, newest version wins; after a complete full run the absent are marked as deleted. It
+// does not know where the destination is, nor where pages come from.
 #pragma once
 
 #include "destination.hpp"
@@ -11,19 +12,21 @@ namespace supaglue {
 
 struct Merge;
 
-/// Opens a run's merge in the destination's current transaction; chooses run->emitted_at. Returns null when the
-/// table lost the rows that the last run left and the run is not full: it must be read in full. The table is there
-/// already (ensure_table(), in a transaction of its own for workers). The merge lives in the current memory context.
+/// Opens a run's merge in the destination's current transaction; chooses run->emitted_at and sets
+/// the counts of records to zero: the merge counts what it is given. Returns null when the table
+/// lost the rows that the last run left and the run is not full: it must be read in full. The table
+/// is there already (ensure_table(), in a transaction of its own for workers). The merge lives in
+/// the current memory context.
 Merge *begin_merge(Destination *destination, const Sync *sync, Run *run);
-/// Merges a page and adds to the run's counts, records_read and rejected too (a run begins with zeros); the unusable
-/// records go to our own table of rejects.
+/// Merges a page and adds to the run's counts, records_read and rejected too; the
+/// unusable records go to our own table of rejects.
 void merge_page(Merge *merge, const Page *page);
-/// Ends it after the last page of a complete run: absence, rows_stored, and a remote destination's _supaglue_syncs.
-/// Raises 22000 when too many records were unusable.
+/// Ends it after the last page of a complete run: absence, rows_stored, and a remote destination's
+/// _supaglue_syncs. Raises 22000 when too many records were unusable.
 void finish_merge(Merge *merge);
 
-/// Whether a remote destination has committed this very run before (and this server did not live to record it); fills
-/// emitted_at, counts and rows_stored. In a transaction of the destination.
+/// Whether a remote destination has committed this very run before (and this server did not live to
+/// record it); fills emitted_at, counts and rows_stored. In a transaction of the destination.
 bool remote_run_committed(Destination *destination, const Sync *sync, Run *run);
 
 }  // namespace supaglue

@@ -1,6 +1,6 @@
-// pg: the merger: takes runs that are fetched whole out of the spool and merges each into its destination, in
-// one transaction with the run's record. It may wait for locks and for remote servers; nobody waits for it
-// but its own run. It never speaks to a provider.
+// pg: the merger: takes runs that are fetched whole out of the spool and merges each into its
+// destination, in one transaction with the run's record. It may wait for locks and for remote
+// servers; nobody waits for it but its own run. It never speaks to a provider.
 #include "catalog.hpp"
 #include "destination.hpp"
 #include "lease.hpp"
@@ -17,8 +17,8 @@ namespace supaglue {
 namespace {
 
 constexpr int kAttempts = 3;
-constexpr int64 kLookMs = 60'000;   // for runs that nobody woke us for
-constexpr int64 kIdleMs = 5'000;    // between looks while there is nothing to serve
+constexpr int64 kLookMs = 60'000;    // for runs that nobody woke us for
+constexpr int64 kIdleMs = 5'000;     // between looks while there is nothing to serve
 constexpr int64 kSweepMs = 600'000;  // of what is past its retention
 constexpr int64 kSpoolLifeMs = int64{7} * 24 * 3600 * 1000;
 
@@ -29,7 +29,8 @@ struct Merging {
   Destination *destination;
 };
 
-// The table is made, or given what it lacks, in a transaction of its own: a merge never waits with DDL's locks.
+// The table is made, or given what it lacks, in a transaction of its own: a merge never waits with
+// DDL's locks.
 void prepare_table(Merging *merging) {
   Fetched fetched;
   const Run *run = lock_merge(merging->run_id, &fetched);
@@ -76,6 +77,7 @@ void merge_run(Merging *merging) {
   Run *run = lock_merge(merging->run_id, &fetched);
   const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
   if (sync == nullptr) return;
+  run->records_read = 0;  // the merge counts them itself
   Destination *destination = merging->destination;
   destination->begin();
   Merge *merge = nullptr;
@@ -111,13 +113,11 @@ void record_failure(const Merging *merging, const ErrorData *error) {
   const Run *run = lock_merge(merging->run_id, &fetched);
   const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
   if (sync == nullptr) return;
-  const char *error_class =
-      ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR
-          ? name_of(ErrorClass::kInternal)
-          : name_of(ErrorClass::kDestination);
-  const char *message = error->detail == nullptr
-                            ? error->message
-                            : format("%s: %s", error->message, error->detail);
+  const char *error_class = ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR
+                                ? name_of(ErrorClass::kInternal)
+                                : name_of(ErrorClass::kDestination);
+  const char *message =
+      error->detail == nullptr ? error->message : format("%s: %s", error->message, error->detail);
   const int attempts = fetched.attempts + 1;
   const int64 age_ms = now_ms() - ms_of_time(run->started_at);
   if (is_passing(error->sqlerrcode) ? age_ms < kSpoolLifeMs : attempts < kAttempts) {
@@ -151,7 +151,8 @@ void merge_one(int64 run_id) {
 bool sweep() {
   static const char *const statements[] = {
       "DELETE FROM supaglue_internal.run_log WHERE id IN (SELECT id FROM supaglue_internal.run_log"
-      " WHERE finished_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000)",
+      " WHERE finished_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT "
+      "1000)",
       "DELETE FROM supaglue_internal.events WHERE id IN (SELECT id FROM supaglue_internal.events"
       " WHERE at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000)",
       "DELETE FROM supaglue_internal.rejects WHERE ctid = ANY (ARRAY(SELECT ctid FROM"
@@ -193,7 +194,8 @@ using namespace supaglue;
 SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
   Place place;
   if (!begin_worker(WorkerKind::kMerger, &place)) return;
-  MemoryContext round = AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext round =
+      AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);
   int64 next_sweep_ms = now_ms() + kSweepMs;
   for (;;) {
     MemoryContextSwitchTo(round);

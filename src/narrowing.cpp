@@ -22,19 +22,20 @@ bool is_value(PlannerInfo *root, Node *node, const RelOptInfo *rel) {
 
 /// Equality of texts as bytes: some collations hold different texts for equal.
 bool is_equality(Oid function, Oid collation) {
-  return function == F_TEXTEQ && (!OidIsValid(collation) || get_collation_isdeterministic(collation));
+  return function == F_TEXTEQ &&
+         (!OidIsValid(collation) || get_collation_isdeterministic(collation));
 }
 
 }  // namespace
 
-Narrowing narrowing_by(PlannerInfo *root, Expr *condition, const RelOptInfo *rel, AttrNumber column) {
+Narrowing narrowing_by(PlannerInfo *root, Expr *condition, const RelOptInfo *rel,
+                       AttrNumber column) {
   const Narrowing none = {Narrowing::kNone, nullptr};
   if (column == InvalidAttrNumber) return none;
   if (IsA(condition, OpExpr)) {
     auto *equality = reinterpret_cast<OpExpr *>(condition);
     set_opfuncid(equality);
-    if (list_length(equality->args) != 2 ||
-        !is_equality(equality->opfuncid, equality->inputcollid))
+    if (list_length(equality->args) != 2 || !is_equality(equality->opfuncid, equality->inputcollid))
       return none;
     auto *left = static_cast<Node *>(linitial(equality->args));
     auto *right = static_cast<Node *>(lsecond(equality->args));
@@ -56,7 +57,8 @@ Narrowing narrowing_by(PlannerInfo *root, Expr *condition, const RelOptInfo *rel
   return none;
 }
 
-Narrowing narrowing_among(PlannerInfo *root, const List *conditions, const RelOptInfo *rel, AttrNumber column) {
+Narrowing narrowing_among(PlannerInfo *root, const List *conditions, const RelOptInfo *rel,
+                          AttrNumber column) {
   const ListCell *cell;
   foreach (cell, conditions) {
     const auto *info = static_cast<const RestrictInfo *>(lfirst(cell));

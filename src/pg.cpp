@@ -133,11 +133,36 @@ Oid scan_user(ForeignScanState *node) {
   return OidIsValid(user) ? user : GetUserId();
 }
 
-AclResult server_rights(Oid server, Oid role) {
+AclResult rights_on(Oid catalog, Oid object, Oid role, AclMode mode) {
 #if PG_VERSION_NUM >= 160000
-  return object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE);
+  return object_aclcheck(catalog, object, role, mode);
 #else
-  return pg_foreign_server_aclcheck(server, role, ACL_USAGE);
+  switch (catalog) {
+    case ForeignServerRelationId:
+      return pg_foreign_server_aclcheck(object, role, mode);
+    case NamespaceRelationId:
+      return pg_namespace_aclcheck(object, role, mode);
+    case DatabaseRelationId:
+      return pg_database_aclcheck(object, role, mode);
+    default:
+      elog(ERROR, "rights on catalog %u are not asked for here", catalog);
+  }
+#endif
+}
+
+bool owns_database(Oid database, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(DatabaseRelationId, database, role);
+#else
+  return pg_database_ownercheck(database, role);
+#endif
+}
+
+bool next_datum(Tuplesortstate *sort, Datum *value, bool *null) {
+#if PG_VERSION_NUM >= 160000
+  return tuplesort_getdatum(sort, true, true, value, null, nullptr);
+#else
+  return tuplesort_getdatum(sort, true, value, null, nullptr);
 #endif
 }
 

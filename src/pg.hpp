@@ -13,6 +13,7 @@
 
 #include "config.hpp"
 #include "connector.hpp"
+#include "credential.hpp"
 #include "crypto.hpp"
 #include "error.hpp"
 #include "fetch.hpp"
@@ -20,6 +21,7 @@
 #include "json.hpp"
 #include "page.hpp"
 #include "schedule.hpp"
+#include "secret_file.hpp"
 #include "session.hpp"
 #include "source.hpp"
 #include "stamp.hpp"
@@ -46,6 +48,7 @@ extern "C" {
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/dbcommands.h"
@@ -101,6 +104,7 @@ extern "C" {
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/tuplesort.h"
+#include "utils/varlena.h"
 #if PG_VERSION_NUM >= 150000
 #include "common/pg_prng.h"
 #endif
@@ -242,8 +246,11 @@ ErrorData *unit_of_work(Body &&body) {
 // What differs between versions of Postgres for a foreign scan.
 /// The role whose rights the scan uses: a view's owner when it is read through a view.
 Oid scan_user(ForeignScanState *node);
-/// Whether a role may use a foreign server.
-AclResult server_rights(Oid server, Oid role);
+/// The rights of a role on a foreign server, a schema or a database, named by its catalog.
+AclResult rights_on(Oid catalog, Oid object, Oid role, AclMode mode);
+bool owns_database(Oid database, Oid role);
+/// The next datum of a sort, in memory of the caller; false at its end.
+bool next_datum(Tuplesortstate *sort, Datum *value, bool *null);
 /// A path that scans a foreign table in no particular order.
 ForeignPath *make_foreign_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup_cost,
                                Cost total_cost, Relids required_outer);

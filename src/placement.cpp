@@ -25,9 +25,11 @@ void require_owner(int64 sync_config_id, Oid role) {
 }
 
 void require_own_tables(int64 sync_config_id) {
-  // Two destinations may be the same place, and two applications may share the table of the same object there.
+  // Two destinations may be the same place, and two applications may share the table of the same
+  // object there.
   if (sql("WITH placed AS ("
-          "  SELECT o.id, o.sync_config_id, o.object_type, o.object, o.table_name, p.name AS provider,"
+          "  SELECT o.id, o.sync_config_id, o.object_type, o.object, o.table_name, p.name AS "
+          "provider,"
           "         c.application_id, d.config ->> 'host' AS host, d.config ->> 'port' AS port,"
           "         d.config ->> 'database' AS database, d.config ->> 'schema' AS schema"
           "  FROM supaglue_internal.objects o"
@@ -39,7 +41,8 @@ void require_own_tables(int64 sync_config_id) {
           "  AND (a.host, a.port, a.database, a.schema) IS NOT DISTINCT FROM"
           "      (b.host, b.port, b.database, b.schema)"
           "  AND (a.application_id = b.application_id"
-          "       OR (a.provider, a.object_type, a.object) <> (b.provider, b.object_type, b.object)) "
+          "       OR (a.provider, a.object_type, a.object) <> (b.provider, b.object_type, "
+          "b.object)) "
           "WHERE a.sync_config_id = $1 ORDER BY a.id, b.id LIMIT 1",
           {int_arg(sync_config_id)}) > 0)
     ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -70,17 +73,26 @@ struct Placement {
 };
 
 Placement load_placement(int64 sync_config_id) {
-  sql("SELECT c.owner, d.id, d.name, d.config::text, d.secret, d.config ? 'host', d.config ->> 'schema', "
+  sql("SELECT c.owner, d.id, d.name, d.config::text, d.secret, d.config ? 'host', d.config ->> "
+      "'schema', "
       "p.name FROM supaglue_internal.sync_configs c "
       "JOIN supaglue_internal.destinations d ON d.id = c.destination_id "
       "JOIN supaglue_internal.providers p ON p.id = c.provider_id WHERE c.id = $1",
       {int_arg(sync_config_id)});
-  Placement placement = {static_cast<Oid>(int_at(0, 1)), int_at(0, 2), text_at(0, 3), text_at(0, 4),
-                         bytes_at(0, 5), bool_at(0, 6), text_at(0, 7), text_at(0, 8), nullptr, 0};
-  placement.count = static_cast<int>(
-      sql("SELECT table_name, object_type, object FROM supaglue_internal.objects "
-          "WHERE sync_config_id = $1 ORDER BY id",
-          {int_arg(sync_config_id)}));
+  Placement placement = {static_cast<Oid>(int_at(0, 1)),
+                         int_at(0, 2),
+                         text_at(0, 3),
+                         text_at(0, 4),
+                         bytes_at(0, 5),
+                         bool_at(0, 6),
+                         text_at(0, 7),
+                         text_at(0, 8),
+                         nullptr,
+                         0};
+  placement.count =
+      static_cast<int>(sql("SELECT table_name, object_type, object FROM supaglue_internal.objects "
+                           "WHERE sync_config_id = $1 ORDER BY id",
+                           {int_arg(sync_config_id)}));
   placement.objects = static_cast<Placed *>(palloc(sizeof(Placed) * Max(placement.count, 1)));
   for (int i = 0; i < placement.count; ++i)
     placement.objects[i] = {text_at(i, 1), text_at(i, 2), text_at(i, 3)};
@@ -90,10 +102,10 @@ Placement load_placement(int64 sync_config_id) {
 // Why nothing can be made at a remote destination now; null: it can.
 const char *failure_of(const Placement &placement) {
   if (!placement.remote) return nullptr;
-  const char *secret =
-      placement.destination_secret == nullptr
-          ? nullptr
-          : unseal_secret(purpose_of(kDestination, placement.destination_id), placement.destination_secret);
+  const char *secret = placement.destination_secret == nullptr
+                           ? nullptr
+                           : unseal_secret(purpose_of(kDestination, placement.destination_id),
+                                           placement.destination_secret);
   return destination_failure(placement.destination_name, placement.destination_config, secret,
                              placement.owner);
 }
@@ -104,9 +116,9 @@ void make_tables(int64 sync_config_id) {
   const Placement placement = load_placement(sync_config_id);
   if (placement.count == 0) return;
   if (const char *failure = failure_of(placement); failure != nullptr) {
-    ereport(WARNING, (errmsg("destination \"%s\" cannot be used now", placement.destination_name),
-                      errdetail_internal("%s", failure),
-                      errhint("Its tables are made at the first run.")));
+    ereport(WARNING,
+            (errmsg("destination \"%s\" cannot be used now", placement.destination_name),
+             errdetail_internal("%s", failure), errhint("Its tables are made at the first run.")));
     return;
   }
   Destination *destination = join_destination(placement.destination_id, placement.owner);

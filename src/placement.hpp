@@ -1,17 +1,18 @@
-// pg: where the objects of a sync config come to stand: their tables at the destination and their live twins. It works from
-// the stored rows. It must not know documents.
+// pg: where the objects of a sync config come to stand: their tables at the destination and their
+// live twins. It works from the stored rows. It must not know documents.
 #pragma once
 
 #include "pg.hpp"
 
 namespace supaglue {
 
-/// Raises 42501 unless a role may act as the owner of the sync config, whose tables are made in the owner's name. Where the
-/// owner was dropped, who may act as anybody takes it over.
+/// Raises 42501 unless a role may act as the owner of the sync config, whose tables are made in the
+/// owner's name. Where the owner was dropped, who may act as anybody takes it over.
 void require_owner(int64 sync_config_id, Oid role);
 /// Raises 42710 when a table of the sync config is another object's, too.
 void require_own_tables(int64 sync_config_id);
-/// Makes the tables at the destination, as the sync config's owner. A remote destination that is away gives a WARNING.
+/// Makes the tables at the destination, as the sync config's owner. A remote destination that is
+/// away gives a WARNING.
 void make_tables(int64 sync_config_id);
 /// Makes the live twins, as the sync config's owner.
 void make_twins(int64 sync_config_id);

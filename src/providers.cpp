@@ -44,9 +44,9 @@ SUPAGLUE_FUNCTION(supaglue_update_provider) {
   Resource *next = read_resource([&] { return read_provider(document); });
   require_same_identity(kProvider, stored, next);
   if (strcmp(next->name, stored->name) != 0)
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("the name of a provider cannot change"),
-                    errhint("Create another provider.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+             errmsg("the name of a provider cannot change"), errhint("Create another provider.")));
   if (!same_text(next->secret, stored->secret)) check_secret_files(api.caller, next->secret);
   sql("UPDATE supaglue_internal.providers SET config = $2::jsonb, secret = $3 WHERE id = $1",
       {int_arg(id), text_arg(next->plain), sealed_arg(kProvider, id, next->secret)});
@@ -61,7 +61,8 @@ SUPAGLUE_FUNCTION(supaglue_delete_provider) {
       0)
     no_such(kProvider, id);
   const char *name = text_at(0, 1);
-  sql("SELECT (SELECT pg_catalog.count(*) FROM supaglue_internal.sync_configs WHERE provider_id = $1), "
+  sql("SELECT (SELECT pg_catalog.count(*) FROM supaglue_internal.sync_configs WHERE provider_id = "
+      "$1), "
       "(SELECT pg_catalog.count(*) FROM supaglue_internal.connections WHERE provider_id = $1)",
       {int_arg(id)});
   const int64 sync_configs = int_at(0, 1), connections = int_at(0, 2);

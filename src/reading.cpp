@@ -1,4 +1,5 @@
-// pg: reading a provider in a backend. See reading.hpp. It must not know who reads, nor what becomes of the records.
+// pg: reading a provider in a backend. See reading.hpp. It must not know who reads, nor what
+// becomes of the records.
 #include "reading.hpp"
 
 #include "pg.hpp"
@@ -10,15 +11,26 @@
 
 namespace supaglue {
 
-/// Its C++ members are for guard bodies. Lives in a memory context, on errors too.
-struct Reading {
-  int64 connection_id = 0;
-  int64 max_requests = 0;
-  bool no_repeats = false;
-  bool gave_page = false;  // since it was opened or rewound
-  int restarts = 0;        // of the source, when it gave that page
+/// What is read, as the pure parts have it. For guard bodies.
+struct Subject {
+  explicit Subject(const ReadingSpec *spec);
   std::shared_ptr<const Connector> connector;
   Task task;
+};
+
+/// Its C++ members are for guard bodies. Lives in a memory context, on errors too.
+struct Reading {
+  explicit Reading(const ReadingSpec *spec)
+      : connection_id(spec->connection_id),
+        max_requests(spec->max_requests),
+        no_repeats(spec->no_repeats),
+        subject(spec) {}
+  int64 connection_id;
+  int64 max_requests;
+  bool no_repeats;
+  bool gave_page = false;  // since it was opened or rewound
+  int restarts = 0;        // of the source, when it gave that page
+  Subject subject;
   std::unique_ptr<Fetch> fetch;
   Page page;
   Fetch::Counters earlier;  // of passes before the last rewind
@@ -26,44 +38,16 @@ struct Reading {
 
 namespace {
 
-/// For guard bodies: what the spec says, as the pure parts have it.
-std::shared_ptr<const Connector> connector_of(const ReadingSpec *spec) {
-  auto connector = Connector::builtin(spec->provider_name);
-  if (connector == nullptr)
-    throw Error(ErrorClass::kBadDocument,
-                std::string("there is no provider \"") + spec->provider_name + "\"");
-  return connector;
-}
-
 void append_texts(const List *list, std::vector<std::string> *texts) {
   const ListCell *cell;
-  foreach (cell, list)
-    texts->emplace_back(strVal(lfirst(cell)));
+  foreach (cell, list) texts->emplace_back(strVal(lfirst(cell)));
 }
 
-Task task_of(const ReadingSpec *spec, const Connector &connector) {
-  Task task;
-  task.object = connector.exact_object(spec->object_type, spec->object);
-  if (task.object.empty())
-    throw Error(ErrorClass::kBadDocument, std::string(spec->provider_name) + " has no " +
-                                              spec->object_type + " object named \"" +
-                                              spec->object + "\"");
-  if (spec->since != nullptr) task.since = spec->since;
-  task.with_deleted = spec->with_deleted;
-  if (spec->metadata != nullptr) task.metadata = Json::parse(spec->metadata, nullptr, false);
-  append_texts(spec->fields, &task.fields);
-  append_texts(spec->ids, &task.ids);
-  if (spec->config != nullptr) {
-    const Json config = Json::parse(spec->config, nullptr, false);
-    if (config.is_object() && config.contains("exclude_fields"))
-      task.exclude_fields = config["exclude_fields"].get<std::vector<std::string>>();
-  }
-  return task;
-}
-
-std::unique_ptr<Fetch> make_fetch(const Reading *reading) {
-  return std::make_unique<Fetch>(*backend_pool(), reading->connector,
-                                 make_source(reading->connector, reading->task));
+/// For guard bodies.
+void start_fetch(Reading *reading) {
+  reading->fetch =
+      std::make_unique<Fetch>(*backend_pool(), reading->subject.connector,
+                              make_source(reading->subject.connector, reading->subject.task));
 }
 
 TokenState *load_as_owner(MemoryContext context, int64 connection_id) {
@@ -79,22 +63,24 @@ void refresh_as_owner(int64 connection_id, int64 generation) {
   close_api(api);
 }
 
-/// Gives the fetch a token that it has not had before. No C++ object of this frame's is alive while it waits.
+/// Gives the fetch a token that it has not had before. No C++ object of this frame's is alive while
+/// it waits.
 void give_new_access(Reading *reading) {
   MemoryContext context =
       AllocSetContextCreate(CurrentMemoryContext, "supaglue tokens", ALLOCSET_SMALL_SIZES);
   const int64 had = reading->fetch->access().generation;
   TokenState *state = load_as_owner(context, reading->connection_id);
-  // Somebody else may have refreshed it already; else, and when that one has expired too, it is our turn.
+  // Somebody else may have refreshed it already; else, and when that one has expired too, it is our
+  // turn.
   if (state->access.generation <= had || state->access.access_token.empty()) {
     refresh_as_owner(reading->connection_id, Max(state->access.generation, had));
     state = load_as_owner(context, reading->connection_id);
   }
   if (state->access.generation <= had || state->access.access_token.empty())
-    ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-                    errmsg("connection " INT64_FORMAT " has no usable token",
-                           reading->connection_id),
-                    errdetail("The provider's answer to the refresh named none, or no address.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+             errmsg("connection " INT64_FORMAT " has no usable token", reading->connection_id),
+             errdetail("The provider's answer to the refresh named none, or no address.")));
   guard([&] { reading->fetch->give_access(std::move(state->access)); });
   MemoryContextDelete(context);
 }
@@ -113,9 +99,10 @@ void check_requests(const Reading *reading) {
   if (reading->max_requests == 0) return;
   if (reading->earlier.requests + reading->fetch->counters().requests <= reading->max_requests)
     return;
-  ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-                  errmsg("the scan needs more than %d requests", settings.live_max_requests),
-                  errhint("Narrow it, read the synced table, or raise supaglue.live_max_requests.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+           errmsg("the scan needs more than %d requests", settings.live_max_requests),
+           errhint("Narrow it, read the synced table, or raise supaglue.live_max_requests.")));
 }
 
 /// For guard bodies: the page, and the place that it comes from is the one after the page before.
@@ -131,6 +118,26 @@ void take_page(Reading *reading) {
 
 }  // namespace
 
+Subject::Subject(const ReadingSpec *spec) : connector(Connector::builtin(spec->provider_name)) {
+  if (connector == nullptr)
+    throw Error(ErrorClass::kBadDocument,
+                std::string("there is no provider \"") + spec->provider_name + "\"");
+  task.object = connector->exact_object(spec->object_type, spec->object);
+  if (task.object.empty())
+    throw Error(ErrorClass::kBadDocument, std::string(spec->provider_name) + " has no " +
+                                              spec->object_type + " object named \"" +
+                                              spec->object + "\"");
+  if (spec->since != nullptr) task.since = spec->since;
+  task.with_deleted = spec->with_deleted;
+  if (spec->metadata != nullptr) task.metadata = Json::parse(spec->metadata, nullptr, false);
+  append_texts(spec->fields, &task.fields);
+  append_texts(spec->ids, &task.ids);
+  if (spec->config == nullptr) return;
+  const Json config = Json::parse(spec->config, nullptr, false);
+  if (config.is_object() && config.contains("exclude_fields"))
+    task.exclude_fields = config["exclude_fields"].get<std::vector<std::string>>();
+}
+
 Pool *backend_pool() {
   static Pool *pool = nullptr;
   guard([&] {
@@ -143,15 +150,8 @@ Pool *backend_pool() {
 }
 
 Reading *open_reading(MemoryContext context, const ReadingSpec *spec) {
-  auto *reading = make_in<Reading>(context);
-  reading->connection_id = spec->connection_id;
-  reading->max_requests = spec->max_requests;
-  reading->no_repeats = spec->no_repeats;
-  guard([&] {
-    reading->connector = connector_of(spec);
-    reading->task = task_of(spec, *reading->connector);
-    reading->fetch = make_fetch(reading);
-  });
+  auto *reading = make_in<Reading>(context, spec);
+  guard([&] { start_fetch(reading); });
   return reading;
 }
 
@@ -193,8 +193,8 @@ void rewind_reading(Reading *reading) {
     reading->earlier.bytes_received += counters.bytes_received;
     Access access = reading->fetch->access();
     if (Json metadata = reading->fetch->source().metadata(); !metadata.is_null())
-      reading->task.metadata = std::move(metadata);
-    reading->fetch = make_fetch(reading);
+      reading->subject.task.metadata = std::move(metadata);
+    start_fetch(reading);
     reading->fetch->give_access(std::move(access));
   });
 }
@@ -218,8 +218,8 @@ char *reading_metadata(const Reading *reading) {
 
 char *describe_reading(const ReadingSpec *spec) {
   return guarded_text([&] {
-    const auto connector = connector_of(spec);
-    return make_source(connector, task_of(spec, *connector))->describe_request();
+    const Subject subject(spec);
+    return make_source(subject.connector, subject.task)->describe_request();
   });
 }
 

@@ -1,5 +1,6 @@
-// pg: reading a provider in a backend: drives a Fetch (fetch.hpp) with every wait on the latch, and gets tokens through the
-// keeper. The foreign scan and materialize() use it; the fetcher has its own loop.
+// pg: reading a provider in a backend: drives a Fetch (fetch.hpp) with every wait on the latch, and
+// gets tokens through the keeper. The foreign scan and materialize() use it; the fetcher has its
+// own loop.
 #pragma once
 
 #include "pg.hpp"
@@ -12,26 +13,30 @@ struct ReadingSpec {
   const char *provider_name;
   const char *object_type;
   const char *object;
-  const char *since;         // ISO stamp or null
+  const char *since;  // ISO stamp or null
   bool with_deleted;
-  const char *metadata;      // JSON or null
-  const char *config;        // the object's JSON (exclude_fields), or null
-  List *fields;              // of String; NIL: every readable field
-  List *ids;                 // of String; NIL: all
-  int max_requests;          // 0: no limit (negative: none left); beyond it raises 53400 with a hint
-  bool no_repeats;           // raises 08006 rather than giving a record again after the provider lost its place
+  const char *metadata;  // JSON or null
+  const char *config;    // the object's JSON (exclude_fields), or null
+  List *fields;          // of String; NIL: every readable field
+  List *ids;             // of String; NIL: all
+  int max_requests;      // 0: no limit (negative: none left); beyond it raises 53400 with a hint
+  bool no_repeats;  // raises 08006 rather than giving a record again after the provider lost its
+                    // place
 };
 
 struct Reading;
 
-/// Opens it in `context`, which owns it: transfers are cancelled when the context goes, on errors too.
+/// Opens it in `context`, which owns it: transfers are cancelled when the context goes, on errors
+/// too.
 Reading *open_reading(MemoryContext context, const ReadingSpec *spec);
-/// The next page, valid until the next call; null at the end. Raises the provider's error. Interruptible at once.
+/// The next page, valid until the next call; null at the end. Raises the provider's error.
+/// Interruptible at once.
 const Page *next_page(Reading *reading);
 /// Starts over from the first page.
 void rewind_reading(Reading *reading);
 /// For the run's record; valid any time.
-void reading_counts(const Reading *reading, int64 *requests, int64 *bytes, int64 *provider_time_ms, int64 *total);
+void reading_counts(const Reading *reading, int64 *requests, int64 *bytes, int64 *provider_time_ms,
+                    int64 *total);
 /// JSON of what the source learned, in the current context; null when nothing.
 char *reading_metadata(const Reading *reading);
 /// The request in the provider's words without any network: for EXPLAIN.

@@ -1,5 +1,5 @@
-// pg: libpq without ever blocking on it: every wait is on the latch as well, so that cancel and shutdown are immediate.
-// (Only the name of a host is resolved by the C library.)
+// pg: libpq without ever blocking on it: every wait is on the latch as well, so that cancel and
+// shutdown are immediate. (Only the name of a host is resolved by the C library.)
 #include "remote.hpp"
 
 #include <arpa/inet.h>
@@ -18,44 +18,47 @@ namespace {
 
 constexpr int kOldestServer = 120000;
 constexpr const char *kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
+// Instead of what lies in the home directory of the server's user, which is not for everybody.
+constexpr const char *kNoFile = "/dev/null/none";
 constexpr Oid kTextArray = TEXTARRAYOID;
 
-/// Where to connect to.
+/// Where to connect to; for guard bodies.
 struct Address {
   std::string host, port, database, user, password, ssl_mode;
   std::string ca_cert, client_cert, client_key, server_name;
+
+  void read(const char *config, const char *secret) {
+    const Json plain = Json::parse(config);
+    const Json sealed = secret == nullptr ? Json::object() : Json::parse(secret);
+    host = plain.value("host", "");
+    port = std::to_string(plain.value("port", 5432));
+    database = plain.value("database", "");
+    user = plain.value("user", "");
+    ssl_mode = plain.value("ssl_mode", "verify-full");
+    ca_cert = plain.value("server_ca_cert", "");
+    client_cert = plain.value("client_cert", "");
+    server_name = plain.value("server_name", "");
+    password = sealed.value("password", "");
+    client_key = sealed.value("client_key", "");
+  }
+
+  /// libpq checks a certificate against `host` and connects to `hostaddr`, which must be numeric.
+  std::string numeric_host() const {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo *found = nullptr;
+    if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0 || found == nullptr) return {};
+    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(found, freeaddrinfo);
+    char text[NI_MAXHOST];
+    if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
+                    NI_NUMERICHOST) != 0)
+      return {};
+    return text;
+  }
 };
 
-void read_address(Address *address, const char *config, const char *secret) {
-  const Json plain = Json::parse(config);
-  const Json sealed = secret == nullptr ? Json::object() : Json::parse(secret);
-  address->host = plain.value("host", "");
-  address->port = std::to_string(plain.value("port", 5432));
-  address->database = plain.value("database", "");
-  address->user = plain.value("user", "");
-  address->ssl_mode = plain.value("ssl_mode", "verify-full");
-  address->ca_cert = plain.value("server_ca_cert", "");
-  address->client_cert = plain.value("client_cert", "");
-  address->server_name = plain.value("server_name", "");
-  address->password = sealed.value("password", "");
-  address->client_key = sealed.value("client_key", "");
-}
-
-/// libpq checks a certificate against `host` and connects to `hostaddr`, which must be numeric.
-std::string numeric_address(const std::string &host) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo *found = nullptr;
-  if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0 || found == nullptr) return {};
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(found, freeaddrinfo);
-  char text[NI_MAXHOST];
-  if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
-                  NI_NUMERICHOST) != 0)
-    return {};
-  return text;
-}
-
-/// libpq takes certificates and keys from files only: one of our own, that goes with the transaction at the latest.
+/// libpq takes certificates and keys from files only: one of our own, that goes with the
+/// transaction at the latest.
 struct PemFile {
   File file = -1;
   const char *path = nullptr;
@@ -101,7 +104,8 @@ class RemoteDestination final : public Destination {
 
   /// Null, or why it could not be done.
   const char *connect(const Address *address, Oid owner);
-  /// Runs a statement; false when it failed: result_ says why, or is null when the connection was lost.
+  /// Runs a statement; false when it failed: result_ says why, or is null when the connection was
+  /// lost.
   bool run(const char *statement, std::initializer_list<Value> args);
   const char *failure() const;
 
@@ -128,9 +132,8 @@ class RemoteDestination final : public Destination {
 
 /// Whether the socket is ready, and not the latch or the time is up.
 bool RemoteDestination::wait(int events, TimestampTz until) {
-  const long ms = until == DT_NOEND
-                      ? -1
-                      : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+  const long ms =
+      until == DT_NOEND ? -1 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
   const int happened = WaitLatchOrSocket(
       MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (ms >= 0 ? WL_TIMEOUT : 0) | events,
       PQsocket(connection_), ms, PG_WAIT_EXTENSION);
@@ -161,8 +164,7 @@ const char *RemoteDestination::connect(const Address *address, Oid owner) {
                               ? settings.ca_bundle
                               : kSystemCertificates;
   const bool named = !address->server_name.empty();
-  const char *numeric =
-      named ? guarded_text([&] { return numeric_address(address->host); }) : nullptr;
+  const char *numeric = named ? guarded_text([&] { return address->numeric_host(); }) : nullptr;
   const PemFile ca = write_pem(&address->ca_cert);
   const PemFile certificate = write_pem(&address->client_cert);
   const PemFile key = write_pem(&address->client_key);
@@ -174,9 +176,11 @@ const char *RemoteDestination::connect(const Address *address, Oid owner) {
       {"user", address->user.c_str()},
       {"password", address->password.c_str()},
       {"sslmode", address->ssl_mode.c_str()},
-      {"sslrootcert", ca.path != nullptr ? ca.path : verifies ? ca_bundle : nullptr},
-      {"sslcert", certificate.path},
-      {"sslkey", key.path},
+      {"sslrootcert", ca.path != nullptr ? ca.path
+                      : verifies         ? ca_bundle
+                                         : kNoFile},
+      {"sslcert", certificate.path != nullptr ? certificate.path : kNoFile},
+      {"sslkey", key.path != nullptr ? key.path : kNoFile},
       {"gssencmode", "disable"},
       {"passfile", "/dev/null"},
       {"client_encoding", "UTF8"},
@@ -197,7 +201,8 @@ const char *RemoteDestination::connect(const Address *address, Oid owner) {
   connection_ = PQconnectStartParams(keywords, values, 0);
   if (connection_ == nullptr) return "out of memory";
   // Not to the log: that could raise, in the middle of libpq.
-  PQsetNoticeReceiver(connection_, [](void *, const PGresult *) {}, nullptr);
+  PQsetNoticeReceiver(
+      connection_, [](void *, const PGresult *) {}, nullptr);
   const bool connected = PQstatus(connection_) != CONNECTION_BAD && connect_until(until);
   remove_pem(ca);
   remove_pem(certificate);
@@ -205,8 +210,7 @@ const char *RemoteDestination::connect(const Address *address, Oid owner) {
   if (!connected)
     return PQstatus(connection_) == CONNECTION_BAD ? one_line(PQerrorMessage(connection_))
                                                    : "timed out";
-  if (!trusted && !PQconnectionUsedPassword(connection_) &&
-      !(has_key && PQsslInUse(connection_)))
+  if (!trusted && !PQconnectionUsedPassword(connection_) && !(has_key && PQsslInUse(connection_)))
     return "the server asked for no password, and a role that is no superuser must give one";
   if (PQserverVersion(connection_) < kOldestServer) return "its version of PostgreSQL is below 12";
   PQsetnonblocking(connection_, 1);
@@ -302,7 +306,8 @@ bool RemoteDestination::run(const char *statement, std::initializer_list<Value> 
 }
 
 const char *RemoteDestination::failure() const {
-  const char *message = result_ == nullptr ? nullptr : PQresultErrorField(result_, PG_DIAG_MESSAGE_PRIMARY);
+  const char *message =
+      result_ == nullptr ? nullptr : PQresultErrorField(result_, PG_DIAG_MESSAGE_PRIMARY);
   return message != nullptr ? pstrdup(message) : one_line(PQerrorMessage(connection_));
 }
 
@@ -312,16 +317,16 @@ void RemoteDestination::raise() {
     return text == nullptr ? nullptr : pstrdup(text);
   };
   const char *sqlstate = text_of(PG_DIAG_SQLSTATE);
-  if (sqlstate == nullptr || strlen(sqlstate) != 5)
-    ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE),
-                    errmsg("lost the connection to %s", label_),
-                    errdetail_internal("%s", one_line(PQerrorMessage(connection_)))));
+  if (sqlstate == nullptr || strlen(sqlstate) != 5 || PQstatus(connection_) == CONNECTION_BAD)
+    ereport(ERROR,
+            (errcode(ERRCODE_CONNECTION_FAILURE), errmsg("lost the connection to %s", label_),
+             errdetail_internal("%s", one_line(PQerrorMessage(connection_)))));
   const char *detail = text_of(PG_DIAG_MESSAGE_DETAIL);
   const char *hint = text_of(PG_DIAG_MESSAGE_HINT);
-  ereport(ERROR, (errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
-                                        sqlstate[4])),
-                  errmsg_internal("%s", failure()), detail ? errdetail_internal("%s", detail) : 0,
-                  hint ? errhint("%s", hint) : 0, errcontext("%s", label_)));
+  ereport(ERROR,
+          (errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+           errmsg_internal("%s", failure()), detail ? errdetail_internal("%s", detail) : 0,
+           hint ? errhint("%s", hint) : 0, errcontext("%s", label_)));
   pg_unreachable();
 }
 
@@ -340,8 +345,9 @@ void RemoteDestination::set_lock_timeout(int ms) {
   execute(format("SET LOCAL lock_timeout = %d", ms), {});
 }
 
-// Everything is set for the transaction alone, so that a pooler between us does no harm. The plan settings keep a generic
-// plan on the key's index however old the statistics are (see merge.cpp); nothing but our statements runs here.
+// Everything is set for the transaction alone, so that a pooler between us does no harm. The plan
+// settings keep a generic plan on the key's index however old the statistics are (see merge.cpp);
+// nothing but our statements runs here.
 void RemoteDestination::begin() {
   execute(format("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
                  "SET LOCAL search_path = pg_catalog, pg_temp;"
@@ -355,15 +361,19 @@ void RemoteDestination::begin() {
                  "SET CONSTRAINTS ALL IMMEDIATE",
                  settings.lock_timeout_ms),
           {});
+  // When we are gone, a statement that waits there keeps no locks.
+  if (PQserverVersion(connection_) >= 140000)
+    execute("SET LOCAL client_connection_check_interval = '2s'", {});
 }
 
 RemoteDestination *make_remote(const char *name) {
   return make_in<RemoteDestination>(CurrentMemoryContext, format("destination \"%s\"", name));
 }
 
-const char *connect(RemoteDestination *destination, const char *config, const char *secret, Oid owner) {
+const char *connect(RemoteDestination *destination, const char *config, const char *secret,
+                    Oid owner) {
   auto *address = make_in<Address>(CurrentMemoryContext);
-  guard([&] { read_address(address, config, secret); });
+  guard([&] { address->read(config, secret); });
   return destination->connect(address, owner);
 }
 
@@ -382,10 +392,11 @@ char *remote_failure(const char *name, const char *config, const char *secret, O
   RemoteDestination *destination = make_remote(name);
   if (const char *failure = connect(destination, config, secret, owner)) return pstrdup(failure);
   const char *schema = guarded_text([&] { return Json::parse(config).value("schema", "public"); });
-  if (!destination->run("SELECT coalesce((SELECT pg_catalog.has_schema_privilege(oid, 'CREATE')"
-                        " FROM pg_catalog.pg_namespace WHERE nspname = $1::text),"
-                        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'))",
-                        {value_of(schema)}))
+  if (!destination->run(
+          "SELECT coalesce((SELECT pg_catalog.has_schema_privilege(oid, 'CREATE')"
+          " FROM pg_catalog.pg_namespace WHERE nspname = $1::text),"
+          " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'))",
+          {value_of(schema)}))
     return pstrdup(destination->failure());
   if (strcmp(destination->field(0, 0), "t") != 0)
     return format("its user may not create tables in schema \"%s\"", schema);

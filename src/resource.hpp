@@ -1,5 +1,6 @@
-// pg: what providers, destinations, sync configs and connections have in common: a document that is read, an id,
-// an application, a name, a sealed secret; and the errors of references. It must not know what the documents say.
+// pg: what providers, destinations, sync configs and connections have in common: a document that is
+// read, an id, an application, a name, a sealed secret; and the errors of references. It must not
+// know what the documents say.
 #pragma once
 
 #include "pg.hpp"
@@ -35,8 +36,8 @@ struct Resource {
 /// A jsonb argument as text; NULL is an error that names it.
 char *document_argument(FunctionCallInfo fcinfo, int argument, const char *name);
 
-/// The plain form of a document that the current memory context owns. Its application is the one that it names, else
-/// the setting's.
+/// The plain form of a document that the current memory context owns. Its application is the one
+/// that it names, else the setting's.
 Resource *resource_of(Document *document);
 /// Reads a document: `read` is a guard body that gives a Document.
 template <typename Read>
@@ -65,7 +66,8 @@ char *purpose_of(const Kind &kind, int64 id);
 /// A secret, sealed, as an argument of a statement.
 Arg sealed_arg(const Kind &kind, int64 id, const char *secret);
 
-/// A row that another document refers to, by id or by name; locked against deletion and against other configuring.
+/// A row that another document refers to, by id or by name; locked against deletion and against
+/// other configuring.
 struct Reference {
   int64 id;
   char *name;

@@ -11,7 +11,8 @@ namespace supaglue {
 namespace {
 
 constexpr int64 kDayMs = 24 * 3600 * 1000;
-// The provider does not say when a quota is whole again: asking more often than this would use up what is left.
+// The provider does not say when a quota is whole again: asking more often than this would use up
+// what is left.
 constexpr int64 kQuotaWaitMs = 15 * 60 * 1000;
 
 TimestampTz later(TimestampTz time, int64 ms) { return time + ms * 1000; }
@@ -25,7 +26,8 @@ bool must_be_full(const Sync *sync, bool force_full, TimestampTz now) {
           later(sync->last_full_at, sync->full_refresh_every_ms) <= now);
 }
 
-/// Whether the source said that the provider stamps no record of the object: then nothing can be read incrementally.
+/// Whether the source said that the provider stamps no record of the object: then nothing can be
+/// read incrementally.
 bool is_unstamped(const char *metadata) {
   if (metadata == nullptr) return false;
   return guard([&] {
@@ -37,9 +39,12 @@ bool is_unstamped(const char *metadata) {
 
 /// What every event about a sync says of it.
 Json about(const Sync *sync) {
-  return {{"connection_id", sync->connection_id}, {"customer_id", sync->customer_id},
-          {"provider_name", sync->provider_name}, {"type", "object"},
-          {"object_type", sync->object_type},     {"object", sync->object},
+  return {{"connection_id", sync->connection_id},
+          {"customer_id", sync->customer_id},
+          {"provider_name", sync->provider_name},
+          {"type", "object"},
+          {"object_type", sync->object_type},
+          {"object", sync->object},
           {"table", std::string(sync->schema_name) + "." + sync->table_name}};
 }
 
@@ -78,12 +83,12 @@ void error_event(const char *kind, const Sync *sync, const Run *run, const char 
 void log_run(const Sync *sync, const Run *run, const char *status, const char *error_class,
              const char *message) {
   const bool succeeded = error_class == nullptr;
-  sql("INSERT INTO supaglue_internal.run_log (id, sync_id, status, strategy, reason, started_at, finished_at,"
-      " emitted_at, error_class, error_message, records_read, records_inserted, records_updated,"
-      " records_unchanged, records_deleted, records_rejected, values_nulled, requests, bytes_received,"
-      " provider_count, warnings)"
-      " VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp(), $7, $8, $9, $10, $11, $12, $13, $14, $15,"
-      " $16, $17, $18, nullif($19, -1), CASE WHEN $20 IS NULL THEN '{}' ELSE ARRAY[$20] END)",
+  sql(R"(INSERT INTO supaglue_internal.run_log (id, sync_id, status, strategy, reason, started_at,
+  finished_at, emitted_at, error_class, error_message, records_read, records_inserted,
+  records_updated, records_unchanged, records_deleted, records_rejected, values_nulled, requests,
+  bytes_received, provider_count, warnings)
+VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp(), $7, $8, $9, $10, $11, $12, $13, $14,
+  $15, $16, $17, $18, nullif($19, -1), CASE WHEN $20 IS NULL THEN '{}' ELSE ARRAY[$20] END))",
       {int_arg(run->id), int_arg(sync->id), text_arg(status),
        text_arg(run->full ? "full" : "incremental"), text_arg(run->reason),
        time_arg(run->started_at), time_arg(succeeded ? run->emitted_at : DT_NOBEGIN),
@@ -105,7 +110,8 @@ struct Consequence {
 
 Consequence consequence_of(const Sync *sync, const char *error_class, bool ever_succeeded) {
   const int64 now = now_ms();
-  const int64 tick = next_tick(now, sync->period_ms, phase_of(sync->connection_id, sync->period_ms));
+  const int64 tick =
+      next_tick(now, sync->period_ms, phase_of(sync->connection_id, sync->period_ms));
   if (strcmp(error_class, "authentication") == 0 || strcmp(error_class, "permission") == 0)
     return {error_class, nullptr, false, tick};
   if (strcmp(error_class, "gone") == 0 && ever_succeeded) return {"gone", nullptr, false, tick};
@@ -117,9 +123,11 @@ Consequence consequence_of(const Sync *sync, const char *error_class, bool ever_
   return {nullptr, destination ? "destination" : "backoff", false, retry};
 }
 
-/// The provider no longer lets the customer's connection in: all its syncs will find out, the connection says it now.
+/// The provider no longer lets the customer's connection in: all its syncs will find out, the
+/// connection says it now.
 void require_reauthorization(const Sync *sync, const Run *run, const char *message) {
-  if (sql("UPDATE supaglue_internal.connections SET status = 'reauthorization_required', status_reason = $2"
+  if (sql("UPDATE supaglue_internal.connections SET status = 'reauthorization_required', "
+          "status_reason = $2"
           " WHERE id = $1 AND status <> 'reauthorization_required'",
           {int_arg(sync->connection_id), text_arg(message)}) > 0)
     error_event("connection.reauthorization_required", sync, run, "authentication", message);
@@ -154,20 +162,23 @@ TimestampTz watermark_after(const Sync *sync, const Run *run) {
 
 void finish_run(const Sync *sync, const Run *run) {
   const int64 now = now_ms();
-  const TimestampTz next = time_of_ms(
-      next_tick(now, sync->period_ms, phase_of(sync->connection_id, sync->period_ms)));
+  const TimestampTz next =
+      time_of_ms(next_tick(now, sync->period_ms, phase_of(sync->connection_id, sync->period_ms)));
   const TimestampTz watermark = watermark_after(sync, run);
   log_run(sync, run, "SUCCESS", nullptr, nullptr);
-  // A trigger that came meanwhile stays: it means one more run. Causes of a pause that this run disproved go.
-  sql("UPDATE supaglue_internal.syncs SET phase = $2, watermark = $3,"
-      " data_through = coalesce($3, data_through), next_run_at = $4, last_run_id = $5,"
-      " last_success_at = pg_catalog.clock_timestamp(),"
-      " last_full_at = CASE WHEN $2 = 'full' THEN $6 ELSE last_full_at END,"
-      " incrementals_since_full = CASE WHEN $2 = 'full' THEN 0 ELSE incrementals_since_full + 1 END,"
-      " last_error_class = NULL, last_error = NULL, consecutive_failures = 0, waiting_for = NULL,"
-      " unavailable = false,"
-      " paused_by = pg_catalog.array_remove(pg_catalog.array_remove(paused_by, 'permission'), 'gone'),"
-      " emitted_at = $7, rows_stored = $8, metadata = coalesce($9::jsonb, metadata) WHERE id = $1",
+  // A trigger that came meanwhile stays: it means one more run. Causes of a pause that this run
+  // disproved go.
+  sql(R"(UPDATE supaglue_internal.syncs SET phase = $2, watermark = $3,
+  data_through = coalesce($3, data_through), next_run_at = $4, last_run_id = $5,
+  last_success_at = pg_catalog.clock_timestamp(),
+  last_full_at = CASE WHEN $2 = 'full' THEN $6 ELSE last_full_at END,
+  incrementals_since_full = CASE WHEN $2 = 'full' THEN 0 ELSE incrementals_since_full + 1 END,
+  last_error_class = NULL, last_error = NULL, consecutive_failures = 0, waiting_for = NULL,
+  unavailable = false,
+  pause_reason = CASE WHEN paused_by <@ '{permission,gone}' THEN NULL ELSE pause_reason END,
+  paused_by = pg_catalog.array_remove(pg_catalog.array_remove(paused_by, 'permission'), 'gone'),
+  emitted_at = $7, rows_stored = $8, metadata = coalesce($9::jsonb, metadata)
+WHERE id = $1)",
       {int_arg(sync->id), text_arg(run->full ? "full" : "incremental"), time_arg(watermark),
        time_arg(next), int_arg(run->id), time_arg(run->started_at), time_arg(run->emitted_at),
        bool_arg(run->rows_stored), text_arg(run->metadata)});
@@ -183,17 +194,18 @@ void fail_run(const Sync *sync, const Run *run, const char *error_class, const c
   if (SPI_processed == 0) return;  // deleted meanwhile, and its record with it
   const Consequence consequence = consequence_of(sync, error_class, bool_at(0, 1));
   log_run(sync, run, "FAILURE", error_class, message);
-  sql("UPDATE supaglue_internal.syncs SET last_run_id = $2, last_error_class = $3, last_error = $4,"
-      " consecutive_failures = consecutive_failures + 1, next_run_at = $5, waiting_for = $6,"
-      " unavailable = $7, pause_reason = CASE WHEN $8 IS NULL THEN pause_reason ELSE $4 END,"
-      " paused_by = CASE WHEN $8 IS NULL OR $8 = ANY (paused_by) THEN paused_by ELSE paused_by || $8 END"
-      " WHERE id = $1",
+  sql(R"(UPDATE supaglue_internal.syncs SET last_run_id = $2, last_error_class = $3,
+  last_error = $4, consecutive_failures = consecutive_failures + 1, next_run_at = $5,
+  waiting_for = $6, unavailable = $7,
+  pause_reason = CASE WHEN $8 IS NULL THEN pause_reason ELSE $4 END,
+  paused_by = CASE WHEN $8 IS NULL OR $8 = ANY (paused_by) THEN paused_by
+                   ELSE paused_by || $8 END
+WHERE id = $1)",
       {int_arg(sync->id), int_arg(run->id), text_arg(error_class), text_arg(message),
        time_arg(time_of_ms(consequence.next_run_ms)), text_arg(consequence.waiting_for),
        bool_arg(consequence.unavailable), text_arg(consequence.pause)});
   if (strcmp(error_class, "authentication") == 0) require_reauthorization(sync, run, message);
-  if (sync->consecutive_failures == 0)
-    error_event("sync.failing", sync, run, error_class, message);
+  if (sync->consecutive_failures == 0) error_event("sync.failing", sync, run, error_class, message);
   if (consequence.pause != nullptr) error_event("sync.paused", sync, run, error_class, message);
   sync_changed(sync->id);
 }

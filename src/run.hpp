@@ -1,5 +1,6 @@
-// pg: the life of a run: which kind it must be, its beginning and its end, with all that commits together: run record,
-// watermark, state of the sync, event. Shared by the workers and materialize().
+// pg: the life of a run: which kind it must be, its beginning and its end, with all that commits
+// together: run record, watermark, state of the sync, event. Shared by the workers and
+// materialize().
 #pragma once
 
 #include "pg.hpp"
@@ -10,33 +11,36 @@ namespace supaglue {
 struct Run {
   int64 id;
   bool full;
-  const char *reason;       // 'initial', 'schedule', 'manual', ...
+  const char *reason;  // 'initial', 'schedule', 'manual', ...
   TimestampTz started_at;
-  TimestampTz since;        // incremental: the watermark to read from; DT_NOBEGIN: everything
+  TimestampTz since;          // incremental: the watermark to read from; DT_NOBEGIN: everything
   TimestampTz provider_time;  // at the first request; DT_NOBEGIN: not known
-  TimestampTz emitted_at;   // chosen by the merge
+  TimestampTz emitted_at;     // chosen by the merge
   // counts
   int64 records_read, inserted, updated, unchanged, deleted, rejected, values_nulled;
   int64 requests, bytes_received, provider_count;  // provider_count -1: unknown
-  bool rows_stored;         // rows of the connection in the table after it
-  const char *metadata;     // JSON of the source, or null
-  const char *warning;      // or null
+  bool rows_stored;                                // rows of the connection in the table after it
+  const char *metadata;                            // JSON of the source, or null
+  const char *warning;                             // or null
 };
 
-/// Decides what the next run of a sync is. `force_full`: the user asked; `manual`: by materialize() or trigger_sync().
+/// Decides what the next run of a sync is. `force_full`: the user asked; `manual`: by materialize()
+/// or trigger_sync().
 Run *plan_run(const Sync *sync, bool manual, bool force_full);
 
-/// The watermark that a run which succeeds leaves: the provider's time at its first request less the lookback; none for an
-/// object that the provider does not stamp.
+/// The watermark that a run which succeeds leaves: the provider's time at its first request less
+/// the lookback; none for an object that the provider does not stamp.
 TimestampTz watermark_after(const Sync *sync, const Run *run);
 
-/// Writes the end of a run: run_log, syncs (phase, watermark = provider_time - lookback, next_run_at, counters), the event
-/// sync.complete (and sync.recovered). In the transaction of the merge.
+/// Writes the end of a run: run_log, syncs (phase, watermark = provider_time - lookback,
+/// next_run_at, counters), the event sync.complete (and sync.recovered). In the transaction of the
+/// merge.
 void finish_run(const Sync *sync, const Run *run);
 
-/// Writes the end of a run that failed, in a transaction of its own: run_log, syncs (last_error, consecutive_failures,
-/// next_run_at by backoff, paused_by for authentication and permission, unavailable for an object never had), events
-/// (sync.failing at the first failure, sync.paused, connection.reauthorization_required).
+/// Writes the end of a run that failed, in a transaction of its own: run_log, syncs (last_error,
+/// consecutive_failures, next_run_at by backoff, paused_by for authentication and permission,
+/// unavailable for an object never had), events (sync.failing at the first failure, sync.paused,
+/// connection.reauthorization_required).
 void fail_run(const Sync *sync, const Run *run, const char *error_class, const char *message);
 
 /// Tells the fetcher that a sync's row changed: writes sync_changes and wakes it at commit.

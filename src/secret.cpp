@@ -1,10 +1,6 @@
 // pg: secrets of this server. See secret.hpp.
 #include "secret.hpp"
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
 #include "pg.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
@@ -22,35 +18,12 @@ const char *key_path() {
   return key_is_configured() ? settings.encryption_key_file : format("%s/supaglue.key", DataDir);
 }
 
-bool names_file(const Json &secret) { return secret.is_object() && secret.contains("file"); }
-
-std::string file_content(const std::string &path) {
-  constexpr std::uintmax_t kMost = 1 << 20;
-  std::error_code error;
-  const bool regular = std::filesystem::is_regular_file(path, error);
-  std::ifstream file(path, std::ios::binary);
-  if (!regular || !file || std::filesystem::file_size(path, error) > kMost)
-    throw Error(ErrorClass::kInternal, "cannot read the file of a secret",
-                "\"" + path + "\" is not a file of at most 1 MB that the server can read.");
-  std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (content.ends_with('\n')) content.pop_back();
-  if (content.ends_with('\r')) content.pop_back();
-  return content;
-}
-
-std::string with_files(const std::string &plain) {
-  Json secrets = Json::parse(plain);
-  for (Json &secret : secrets)
-    if (names_file(secret)) secret = file_content(secret["file"].get<std::string>());
-  return secrets.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 char *unsealed(const char *purpose, const bytea *sealed, bool read_files) {
   const char *path = key_path();
   const std::string_view bytes(VARDATA_ANY(sealed), VARSIZE_ANY_EXHDR(sealed));
   return guarded_text([&] {
     const std::string plain = unseal(read_key(path), purpose, bytes);
-    return read_files ? with_files(plain) : plain;
+    return read_files ? with_secret_files(plain) : plain;
   });
 }
 
@@ -81,14 +54,11 @@ char *unseal_secret_as_stored(const char *purpose, const bytea *sealed) {
 
 char *read_secret_files(const char *plain) {
   if (plain == nullptr) return nullptr;
-  return guarded_text([&] { return with_files(plain); });
+  return guarded_text([&] { return with_secret_files(plain); });
 }
 
 void check_secret_files(Oid role, const char *plain) {
-  const bool has_files = plain != nullptr && guard([&] {
-    const Json secrets = Json::parse(plain);
-    return std::any_of(secrets.begin(), secrets.end(), names_file);
-  });
+  const bool has_files = plain != nullptr && guard([&] { return has_secret_file(plain); });
   if (has_files && !has_privs_of_role(role, ROLE_PG_READ_SERVER_FILES))
     ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                     errmsg("permission denied to read a secret from a file"),

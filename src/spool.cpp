@@ -11,8 +11,8 @@ namespace {
 constexpr int kSlots = 4;
 constexpr int64 kLargeSlot = 64 << 20;
 
-// The partition itself: statements on the parent would lock all partitions, and a slot could never be
-// emptied while another one is read.
+// The partition itself: statements on the parent would lock all partitions, and a slot could never
+// be emptied while another one is read.
 char *table_of(int slot) { return format("supaglue_internal.spool_%d", slot); }
 
 int64 size_of(int slot) {
@@ -24,11 +24,13 @@ bool in_use(int slot) {
   return sql("SELECT FROM supaglue_internal.runs WHERE slot = $1 LIMIT 1", {int_arg(slot)}) > 0;
 }
 
-// A run that is just being claimed for the slot writes its first page after its row in `runs` is committed: either we see
-// the row here, under the lock, or its page waits for the lock and comes after the truncation.
+// A run that is just being claimed for the slot writes its first page after its row in `runs` is
+// committed: either we see the row here, under the lock, or its page waits for the lock and comes
+// after the truncation.
 bool empty(int slot) {
   sql("SELECT $1::pg_catalog.regclass::oid", {text_arg(table_of(slot))});
-  if (!ConditionalLockRelationOid(static_cast<Oid>(int_at(0, 1)), AccessExclusiveLock)) return false;
+  if (!ConditionalLockRelationOid(static_cast<Oid>(int_at(0, 1)), AccessExclusiveLock))
+    return false;
   if (in_use(slot)) return false;
   sql(format("TRUNCATE %s", table_of(slot)));
   return true;

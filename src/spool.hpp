@@ -1,5 +1,5 @@
-// pg: the spool: pages that were fetched and are not merged yet, in a few partitions ("slots") that are
-// emptied by truncating them whole. It must not know what a run is but by its number.
+// pg: the spool: pages that were fetched and are not merged yet, in a few partitions ("slots") that
+// are emptied by truncating them whole. It must not know what a run is but by its number.
 #pragma once
 
 #include "pg.hpp"

@@ -10,21 +10,21 @@ namespace supaglue {
 namespace {
 
 constexpr const char *kLoad =
-    "SELECT s.id, s.connection_id, p.id, d.id, n.application_id, n.customer_id, p.name,"
-    " o.object_type, o.object, d.config ->> 'schema', o.table_name, c.owner,"
-    " n.config, p.config, o.config, o.config ->> 'strategy' = 'full',"
-    " (o.config ->> 'period_ms')::bigint, (o.config ->> 'full_refresh_every_ms')::bigint,"
-    " (o.config ->> 'full_sync_every_n_incrementals')::int, (o.config ->> 'lookback_ms')::bigint,"
-    " s.phase, s.paused_by <> '{}', s.unavailable, s.triggered, s.trigger_full, s.watermark,"
-    " s.next_run_at, s.last_full_at, s.incrementals_since_full, s.consecutive_failures,"
-    " s.emitted_at, s.rows_stored, s.metadata"
-    " FROM supaglue_internal.syncs s"
-    " JOIN supaglue_internal.connections n ON n.id = s.connection_id"
-    " JOIN supaglue_internal.objects o ON o.id = s.object_id"
-    " JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id"
-    " JOIN supaglue_internal.providers p ON p.id = o.provider_id"
-    " JOIN supaglue_internal.destinations d ON d.id = c.destination_id"
-    " WHERE s.id = $1";
+    R"(SELECT s.id, s.connection_id, p.id, d.id, n.application_id, n.customer_id, p.name,
+  o.object_type, o.object, d.config ->> 'schema', o.table_name, c.owner,
+  n.config, p.config, o.config, o.config ->> 'strategy' = 'full',
+  (o.config ->> 'period_ms')::bigint, (o.config ->> 'full_refresh_every_ms')::bigint,
+  (o.config ->> 'full_sync_every_n_incrementals')::int, (o.config ->> 'lookback_ms')::bigint,
+  s.phase, s.paused_by <> '{}', s.unavailable, s.triggered, s.trigger_full, s.watermark,
+  s.next_run_at, s.last_full_at, s.incrementals_since_full, s.consecutive_failures,
+  s.emitted_at, s.rows_stored, s.metadata
+FROM supaglue_internal.syncs s
+JOIN supaglue_internal.connections n ON n.id = s.connection_id
+JOIN supaglue_internal.objects o ON o.id = s.object_id
+JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id
+JOIN supaglue_internal.providers p ON p.id = o.provider_id
+JOIN supaglue_internal.destinations d ON d.id = c.destination_id
+WHERE s.id = $1)";
 
 int64 connector_lookback_ms(const char *provider_name) {
   return guard([&] {
@@ -56,8 +56,8 @@ Sync *sync_of_row() {
   sync->period_ms = Max(period_ms, settings.min_period_ms);
   sync->full_refresh_every_ms = int_at(0, ++column);
   sync->full_sync_every_n_incrementals = static_cast<int>(int_at(0, ++column));
-  sync->lookback_ms = null_at(0, ++column) ? connector_lookback_ms(sync->provider_name)
-                                           : int_at(0, column);
+  sync->lookback_ms =
+      null_at(0, ++column) ? connector_lookback_ms(sync->provider_name) : int_at(0, column);
   sync->phase = text_at(0, ++column);
   sync->paused = bool_at(0, ++column);
   sync->unavailable = bool_at(0, ++column);
@@ -78,9 +78,8 @@ Sync *sync_of_row() {
 
 Sync *load_sync(int64 id, SyncLock lock) {
   // Runs need the row to themselves; references to it (runs.sync_id) may go on.
-  const char *statement = lock == SyncLock::kNone
-                              ? kLoad
-                              : format("%s FOR NO KEY UPDATE OF s SKIP LOCKED", kLoad);
+  const char *statement =
+      lock == SyncLock::kNone ? kLoad : format("%s FOR NO KEY UPDATE OF s SKIP LOCKED", kLoad);
   if (sql(statement, {int_arg(id)}) > 0) return sync_of_row();
   if (lock == SyncLock::kNoWait &&
       sql("SELECT FROM supaglue_internal.syncs WHERE id = $1", {int_arg(id)}) > 0)

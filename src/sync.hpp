@@ -1,5 +1,5 @@
-// pg: a sync with all that is needed to run it: its row joined with those of its object, sync config, connection,
-// provider and destination. Read here, changed by run.hpp.
+// pg: a sync with all that is needed to run it: its row joined with those of its object, sync
+// config, connection, provider and destination. Read here, changed by run.hpp.
 #pragma once
 
 #include "pg.hpp"
@@ -18,29 +18,30 @@ struct Sync {
   char *object;         // the provider's exact name
   char *schema_name;    // of the destination table
   char *table_name;
-  Oid owner;            // of the sync config
+  Oid owner;                // of the sync config
   char *connection_config;  // JSON: {auth_type, instance_url?, login_url?}
   char *provider_config;    // JSON, normal form
-  char *config;             // JSON of the object: {strategy, period_ms, lookback_ms?, full_refresh_every_ms, ...}
-  bool full_only;           // strategy "full"
-  int64 period_ms;          // the real one: not below supaglue.min_period_ms
+  char *config;    // JSON of the object: {strategy, period_ms, lookback_ms?, full_refresh_every_ms,
+                   // ...}
+  bool full_only;  // strategy "full"
+  int64 period_ms;  // the real one: not below supaglue.min_period_ms
   int64 full_refresh_every_ms;
   int full_sync_every_n_incrementals;  // 0: never
-  int64 lookback_ms;        // the config's, else the connector's
+  int64 lookback_ms;                   // the config's, else the connector's
   // state
   char *phase;
   bool paused;
   bool unavailable;
   bool triggered;
   bool trigger_full;
-  TimestampTz watermark;    // DT_NOBEGIN: none
+  TimestampTz watermark;  // DT_NOBEGIN: none
   TimestampTz next_run_at;
   TimestampTz last_full_at;
   int incrementals_since_full;
   int consecutive_failures;
   TimestampTz emitted_at;
   bool rows_stored;
-  char *metadata;           // JSON, or null
+  char *metadata;  // JSON, or null
 };
 
 enum class SyncLock {
@@ -49,9 +50,8 @@ enum class SyncLock {
   kSkipLocked,  // FOR UPDATE SKIP LOCKED: null then
 };
 
-/// Reads a sync in the current context (SPI connected, acting as the extension's owner, in a transaction with a snapshot).
-/// Null when there is none (or it is locked, with kSkipLocked).
+/// Reads a sync in the current context (SPI connected, acting as the extension's owner, in a
+/// transaction with a snapshot). Null when there is none (or it is locked, with kSkipLocked).
 Sync *load_sync(int64 id, SyncLock lock);
-
 
 }  // namespace supaglue

@@ -8,6 +8,7 @@
 #include "sql.hpp"
 #include "sync_rows.hpp"
 #include "table.hpp"
+#include "worker.hpp"
 
 using namespace supaglue;
 
@@ -51,7 +52,8 @@ void require_unsynced(const Wanted &wanted, int64 own_id) {
                     errhint("An object is in at most one sync config of an application.")));
 }
 
-// One object of the document: updated where the sync config has it, and started over when its table is another; else made.
+// One object of the document: updated where the sync config has it, and started over when its table
+// is another; else made.
 void write_object(int64 id, int64 provider_id, const char *object_type, const char *object,
                   const char *table_name, const char *config) {
   if (sql("SELECT id, table_name FROM supaglue_internal.objects "
@@ -72,12 +74,12 @@ void write_object(int64 id, int64 provider_id, const char *object_type, const ch
 }
 
 void write_objects(int64 id, const Wanted &wanted) {
-  const uint64 count =
-      sql("SELECT item ->> 'object_type', item ->> 'object', item ->> 'table', ((item -> 'config') || "
-          "  pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-          "    'exclude_fields', item -> 'exclude_fields')))::text "
-          "FROM pg_catalog.jsonb_array_elements($1::jsonb -> 'objects') AS item",
-          {text_arg(wanted.config)});
+  const uint64 count = sql(
+      "SELECT item ->> 'object_type', item ->> 'object', item ->> 'table', ((item -> 'config') || "
+      "  pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
+      "    'exclude_fields', item -> 'exclude_fields')))::text "
+      "FROM pg_catalog.jsonb_array_elements($1::jsonb -> 'objects') AS item",
+      {text_arg(wanted.config)});
   SPITupleTable *items = SPI_tuptable;
   for (uint64 i = 0; i < count; ++i) {
     SPI_tuptable = items;
@@ -98,8 +100,9 @@ void put_into_effect(int64 id, int64 provider_id) {
       "WHERE sync_config_id = $1",
       {int_arg(id)});
   if (!null_at(0, 1) && int_at(0, 1) < settings.min_period_ms)
-    ereport(NOTICE, (errmsg("period_ms " INT64_FORMAT " is below supaglue.min_period_ms", int_at(0, 1)),
-                     errdetail("Syncs start at most every %d ms.", settings.min_period_ms)));
+    ereport(NOTICE,
+            (errmsg("period_ms " INT64_FORMAT " is below supaglue.min_period_ms", int_at(0, 1)),
+             errdetail("Syncs start at most every %d ms.", settings.min_period_ms)));
 }
 
 }  // namespace
@@ -137,7 +140,8 @@ struct Stored {
 Stored load_sync_config(int64 id, Oid caller) {
   // The provider's row first, as everywhere, so that nobody makes a connection meanwhile.
   if (sql("SELECT FROM supaglue_internal.providers WHERE id = "
-          "(SELECT provider_id FROM supaglue_internal.sync_configs WHERE id = $1) FOR NO KEY UPDATE",
+          "(SELECT provider_id FROM supaglue_internal.sync_configs WHERE id = $1) FOR NO KEY "
+          "UPDATE",
           {int_arg(id)}) == 0)
     no_such(kSyncConfig, id);
   require_owner(id, caller);
@@ -183,19 +187,22 @@ Objects load_objects(int64 id, const char *config) {
 void require_force(const Objects &ended, bool force, const char *what) {
   const SyncCount count = count_syncs(ended.ids, ended.count);
   if (force || count.syncs == 0) return;
-  ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-                  errmsg("%s would end %s of %s", what, counted(count.syncs, "sync"),
-                         counted(count.customers, "customer")),
-                  errdetail("Tables and rows would stay."),
-                  errhint("Pass force => true to end them.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+           errmsg("%s would end %s of %s", what, counted(count.syncs, "sync"),
+                  counted(count.customers, "customer")),
+           errdetail("Tables and rows would stay."), errhint("Pass force => true to end them.")));
 }
 
 void end_objects(const Objects &ended) {
   // Runs first: one that is merging now is waited for, and then its sync goes.
   const Arg ids = ints_arg(ended.ids, ended.count);
-  sql("DELETE FROM supaglue_internal.runs r USING supaglue_internal.syncs s "
-      "WHERE r.sync_id = s.id AND s.object_id = ANY ($1)",
+  sql("WITH stopped AS ("
+      "  DELETE FROM supaglue_internal.runs r USING supaglue_internal.syncs s "
+      "  WHERE r.sync_id = s.id AND s.object_id = ANY ($1) RETURNING r.sync_id) "
+      "INSERT INTO supaglue_internal.sync_changes SELECT sync_id FROM stopped",
       {ids});
+  wake_at_commit(WorkerKind::kFetcher);
   sql("DELETE FROM supaglue_internal.objects WHERE id = ANY ($1)", {ids});
 }
 
@@ -226,7 +233,8 @@ SUPAGLUE_FUNCTION(supaglue_update_sync_config) {
   const Objects before = load_objects(id, nullptr), ended = load_objects(id, wanted.config);
   require_force(ended, force_argument(fcinfo, 2), "the change");
   end_objects(ended);
-  sql("UPDATE supaglue_internal.sync_configs SET name = $2, destination_id = $3, config = $4::jsonb WHERE id = $1",
+  sql("UPDATE supaglue_internal.sync_configs SET name = $2, destination_id = $3, config = "
+      "$4::jsonb WHERE id = $1",
       {int_arg(id), text_arg(wanted.resource->name), int_arg(wanted.destination.id),
        text_arg(wanted.config)});
   write_objects(id, wanted);

@@ -38,14 +38,16 @@ SUPAGLUE_FUNCTION(supaglue_sync_id) {
            text_arg(exact_object(provider, "standard", object))});
   if (count > 1)
     ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_FUNCTION),
-                    errmsg("customer \"%s\" has several syncs of \"%s\" of provider \"%s\"", customer,
-                           object, provider),
+                    errmsg("customer \"%s\" has several syncs of \"%s\" of provider \"%s\"",
+                           customer, object, provider),
                     errhint("Name the object_type, too.")));
   if (count == 0)
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                    errmsg("customer \"%s\" has no sync of \"%s\" of provider \"%s\" in application \"%s\"",
-                           customer, object, provider, application),
-                    errhint("The view supaglue.syncs lists what there is.")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_UNDEFINED_OBJECT),
+         errmsg("customer \"%s\" has no sync of \"%s\" of provider \"%s\" in application \"%s\"",
+                customer, object, provider, application),
+         errhint("The view supaglue.syncs lists what there is.")));
   const int64 id = int_at(0, 1);
   close_api(api);
   PG_RETURN_INT64(id);

@@ -10,7 +10,8 @@ namespace supaglue {
 
 void make_missing_syncs(int64 provider_id) {
   sql("WITH made AS ("
-      "  INSERT INTO supaglue_internal.syncs (connection_id, object_id, paused_by, pause_reason, next_run_at)"
+      "  INSERT INTO supaglue_internal.syncs (connection_id, object_id, paused_by, pause_reason, "
+      "next_run_at)"
       "  SELECT c.id, o.id,"
       "         CASE WHEN paused THEN '{user}' ELSE '{}' END::text[]"
       "           || CASE WHEN refused THEN '{authentication}' ELSE '{}' END::text[],"
@@ -29,14 +30,17 @@ void make_missing_syncs(int64 provider_id) {
 }
 
 void restart_syncs(int64 sync_config_id, int64 object_id) {
-  // Their runs first: one that is merging now is waited for, and what it leaves is reset afterwards.
+  // Their runs first: one that is merging now is waited for, and what it leaves is reset
+  // afterwards.
   sql("DELETE FROM supaglue_internal.runs r "
       "USING supaglue_internal.syncs s JOIN supaglue_internal.objects o ON o.id = s.object_id "
       "WHERE r.sync_id = s.id AND o.sync_config_id = $1 AND $2 IN (0, o.id)",
       {int_arg(sync_config_id), int_arg(object_id)});
   sql("WITH restarted AS ("
-      "  UPDATE supaglue_internal.syncs s SET phase = 'created', watermark = NULL, data_through = NULL,"
-      "    last_full_at = NULL, incrementals_since_full = 0, rows_stored = false, unavailable = false,"
+      "  UPDATE supaglue_internal.syncs s SET phase = 'created', watermark = NULL, data_through = "
+      "NULL,"
+      "    last_full_at = NULL, incrementals_since_full = 0, rows_stored = false, unavailable = "
+      "false,"
       "    waiting_for = NULL, consecutive_failures = 0, next_run_at = pg_catalog.now()"
       "  FROM supaglue_internal.objects o"
       "  WHERE o.id = s.object_id AND o.sync_config_id = $1 AND $2 IN (0, o.id) RETURNING s.id)"
@@ -61,8 +65,10 @@ void reschedule_syncs(int64 sync_config_id) {
 
 void unpause_authentication(int64 connection_id) {
   sql("WITH freed AS ("
-      "  UPDATE supaglue_internal.syncs SET paused_by = pg_catalog.array_remove(paused_by, 'authentication'),"
-      "    pause_reason = CASE WHEN paused_by <@ '{authentication}' THEN NULL ELSE pause_reason END,"
+      "  UPDATE supaglue_internal.syncs SET paused_by = pg_catalog.array_remove(paused_by, "
+      "'authentication'),"
+      "    pause_reason = CASE WHEN paused_by <@ '{authentication}' THEN NULL ELSE pause_reason "
+      "END,"
       "    waiting_for = NULL, next_run_at = pg_catalog.now()"
       "  WHERE connection_id = $1 AND (paused_by @> '{authentication}' OR waiting_for = 'backoff')"
       "  RETURNING id)"

@@ -1,13 +1,14 @@
-// pg: what configuring does to syncs: makes those that are missing, starts them over, counts those that would end. Their runs
-// are run.hpp's.
+// pg: what configuring does to syncs: makes those that are missing, starts them over, counts those
+// that would end. Their runs are run.hpp's.
 #pragma once
 
 #include "pg.hpp"
 
 namespace supaglue {
 
-/// Makes the syncs that a provider's connections and objects lack, due at once (or paused, where auto_start_on_connection is
-/// false). The provider's row is locked by the caller, so that none is missed.
+/// Makes the syncs that a provider's connections and objects lack, due at once (or paused, where
+/// auto_start_on_connection is false). The provider's row is locked by the caller, so that none is
+/// missed.
 void make_missing_syncs(int64 provider_id);
 
 /// Starts the syncs of a sync config over, in full: all of them, or those of one object (0: all).

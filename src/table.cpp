@@ -1,4 +1,5 @@
-// pg: the DDL of destination tables. It knows their columns and their key, not what is written into them.
+// pg: the DDL of destination tables. It knows their columns and their key, not what is written into
+// them.
 #include "table.hpp"
 
 #include "pg.hpp"
@@ -7,16 +8,22 @@
 
 namespace supaglue {
 
-// All four columns of the key are compared byte by byte: the key's order is then the same everywhere, and cheap.
+// All four columns of the key are compared byte by byte: the key's order is then the same
+// everywhere, and cheap.
 const Column table_columns[kColumnCount] = {
-    {"_supaglue_application_id", "text COLLATE \"C\"", true, nullptr, "application of the customer"},
-    {"_supaglue_customer_id", "text COLLATE \"C\"", true, nullptr, "customer, under the company's own id"},
+    {"_supaglue_application_id", "text COLLATE \"C\"", true, nullptr,
+     "application of the customer"},
+    {"_supaglue_customer_id", "text COLLATE \"C\"", true, nullptr,
+     "customer, under the company's own id"},
     {"_supaglue_provider_name", "text COLLATE \"C\"", true, nullptr, "provider of the record"},
     {"id", "text COLLATE \"C\"", true, nullptr, "id of the record at the provider"},
-    {"_supaglue_emitted_at", "timestamptz", true, "'-infinity'", "when the run that last wrote the row emitted it"},
-    {"_supaglue_is_deleted", "boolean", true, "false", "deleted, merged away or no longer visible at the provider"},
+    {"_supaglue_emitted_at", "timestamptz", true, "'-infinity'",
+     "when the run that last wrote the row emitted it"},
+    {"_supaglue_is_deleted", "boolean", true, "false",
+     "deleted, merged away or no longer visible at the provider"},
     {"_supaglue_raw_data", "jsonb", true, "'{}'", "the provider's record"},
-    {"_supaglue_last_modified_at", "timestamptz", false, nullptr, "the provider's stamp of the last change"},
+    {"_supaglue_last_modified_at", "timestamptz", false, nullptr,
+     "the provider's stamp of the last change"},
 };
 
 namespace {
@@ -55,7 +62,8 @@ char *comment_statement(const char *table, const Column &column) {
 
 bool has_lz4(Destination *destination) {
   return destination->execute(
-             "SELECT 1 FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)") > 0;
+             "SELECT 1 FROM pg_catalog.pg_settings WHERE name = 'default_toast_compression' AND "
+             "'lz4' = ANY (enumvals)") > 0;
 }
 
 void create(Destination *destination, const char *table, const char *table_name) {
@@ -64,7 +72,8 @@ void create(Destination *destination, const char *table, const char *table_name)
   for (const Column &column : table_columns) destination->execute(comment_statement(table, column));
 }
 
-/// Adds the columns that a table lacks. Rows that are there get a neutral value, later ones must be given one.
+/// Adds the columns that a table lacks. Rows that are there get a neutral value, later ones must be
+/// given one.
 void add_columns(Destination *destination, const char *table, const char *missing) {
   const bool lz4 = has_lz4(destination);
   for (const Column &column : table_columns) {
@@ -73,9 +82,11 @@ void add_columns(Destination *destination, const char *table, const char *missin
     initStringInfo(&ddl);
     appendStringInfo(&ddl, "ALTER TABLE %s ADD COLUMN ", table);
     append_column(&ddl, column, lz4);
-    if (column.backfill != nullptr)
-      appendStringInfo(&ddl, " DEFAULT %s, ALTER COLUMN %s DROP DEFAULT", column.backfill, column.name);
+    if (column.backfill != nullptr) appendStringInfo(&ddl, " DEFAULT %s", column.backfill);
     destination->execute(ddl.data);
+    if (column.backfill != nullptr)
+      destination->execute(
+          format("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, column.name));
     destination->execute(comment_statement(table, column));
   }
 }
@@ -86,17 +97,22 @@ void refuse(const char *table) {
                   errhint("Choose another \"table\" for the object.")));
 }
 
-/// What stands under a name at the destination, in one statement because a remote one is a round trip away.
+/// What stands under a name at the destination, in one statement because a remote one is a round
+/// trip away.
 constexpr const char *kLook =
-    "SELECT n.oid IS NOT NULL, c.relkind::text,"
-    " (SELECT pg_catalog.string_agg('<' || w.name || '>', '') FROM pg_catalog.unnest($3::text[]) AS w (name)"
-    "   WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = w.name"
-    "     AND a.attnum > 0 AND NOT a.attisdropped)),"
-    " (SELECT pg_catalog.string_agg(a.attname, ', ' ORDER BY pg_catalog.array_position($3::text[], a.attname::text))"
-    "   FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)"
-    "   WHERE k.conrelid = c.oid AND k.contype = 'p')"
-    " FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1::text"
-    " LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = $2::text";
+    R"(SELECT n.oid IS NOT NULL, c.relkind::text,
+  (SELECT pg_catalog.string_agg('<' || w.name || '>', '')
+   FROM pg_catalog.unnest($3::text[]) AS w (name)
+   WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid
+     AND a.attname = w.name AND a.attnum > 0 AND NOT a.attisdropped)),
+  (SELECT pg_catalog.string_agg(a.attname, ', '
+     ORDER BY pg_catalog.array_position($3::text[], a.attname::text))
+   FROM pg_catalog.pg_constraint k
+   JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+   WHERE k.conrelid = c.oid AND k.contype = 'p')
+FROM (SELECT) AS one
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1::text
+LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = $2::text)";
 
 bool ensure(Destination *destination, const char *schema_name, const char *table_name) {
   Text names[kColumnCount];
@@ -128,8 +144,9 @@ char *table_ddl(const char *schema_name, const char *table_name) {
   const char *table = quote_qualified_identifier(schema_name, table_name);
   StringInfoData ddl;
   initStringInfo(&ddl);
-  appendStringInfo(&ddl, "CREATE SCHEMA IF NOT EXISTS %s;\n%s;\n%s;\n", quote_identifier(schema_name),
-                   create_statement(table, false), comment_statement(table, table_name));
+  appendStringInfo(&ddl, "CREATE SCHEMA IF NOT EXISTS %s;\n%s;\n%s;\n",
+                   quote_identifier(schema_name), create_statement(table, false),
+                   comment_statement(table, table_name));
   for (const Column &column : table_columns)
     appendStringInfo(&ddl, "%s;\n", comment_statement(table, column));
   return ddl.data;
@@ -144,17 +161,27 @@ bool ensure_table(Destination *destination, const char *schema_name, const char 
 
 void ensure_syncs_table(Destination *destination, const char *schema_name) {
   const char *table = quote_qualified_identifier(schema_name, "_supaglue_syncs");
-  if (destination->execute("SELECT 1 WHERE pg_catalog.to_regclass($1::text) IS NOT NULL", {value_of(table)}) > 0)
+  if (destination->execute("SELECT 1 WHERE pg_catalog.to_regclass($1::text) IS NOT NULL",
+                           {value_of(table)}) > 0)
     return;
-  destination->execute(format(
-      "CREATE TABLE IF NOT EXISTS %s ("
-      "application_id text COLLATE \"C\" NOT NULL, customer_id text COLLATE \"C\" NOT NULL,"
-      " provider_name text COLLATE \"C\" NOT NULL, object_type text COLLATE \"C\" NOT NULL, object text COLLATE \"C\" NOT NULL,"
-      " table_name text COLLATE \"C\" NOT NULL, source text NOT NULL, run_id bigint NOT NULL, emitted_at timestamptz NOT NULL,"
-      " watermark timestamptz, counts jsonb NOT NULL, committed_at timestamptz NOT NULL,"
-      " PRIMARY KEY (application_id, customer_id, provider_name, object_type, object)) WITH (fillfactor = 50)", table));
-  destination->execute(format(
-      "COMMENT ON TABLE %s IS 'supaglue: the last run of each sync into this schema, committed with its rows'", table));
+  destination->execute(format(R"(CREATE TABLE IF NOT EXISTS %s (
+  application_id text COLLATE "C" NOT NULL,
+  customer_id text COLLATE "C" NOT NULL,
+  provider_name text COLLATE "C" NOT NULL,
+  object_type text COLLATE "C" NOT NULL,
+  object text COLLATE "C" NOT NULL,
+  table_name text COLLATE "C" NOT NULL,
+  source text NOT NULL,
+  run_id bigint NOT NULL,
+  emitted_at timestamptz NOT NULL,
+  watermark timestamptz,
+  counts jsonb NOT NULL,
+  committed_at timestamptz NOT NULL,
+  PRIMARY KEY (application_id, customer_id, provider_name, object_type, object)
+) WITH (fillfactor = 50))",
+                              table));
+  const char *comment = "supaglue: the last run of each sync into this schema, as committed";
+  destination->execute(format("COMMENT ON TABLE %s IS %s", table, quote_literal_cstr(comment)));
 }
 
 char *default_table_name(const char *provider_name, const char *object) {
@@ -162,7 +189,8 @@ char *default_table_name(const char *provider_name, const char *object) {
   const int length = static_cast<int>(strlen(name));
   if (length < NAMEDATALEN) return name;
   uint32 hash = 2166136261U;  // FNV-1a: the same on every machine
-  for (const char *c = name; *c != '\0'; ++c) hash = (hash ^ static_cast<unsigned char>(*c)) * 16777619U;
+  for (const char *c = name; *c != '\0'; ++c)
+    hash = (hash ^ static_cast<unsigned char>(*c)) * 16777619U;
   const int kept = pg_mbcliplen(name, length, NAMEDATALEN - 1 - 9);
   return format("%.*s_%08x", kept, name, hash);
 }

@@ -1,5 +1,5 @@
-// pg: the destination tables: their columns, the DDL that makes them or adds what is missing, and the check that an
-// existing one has the key. It must not know how rows are merged.
+// pg: the destination tables: their columns, the DDL that makes them or adds what is missing, and
+// the check that an existing one has the key. It must not know how rows are merged.
 #pragma once
 
 #include "destination.hpp"
@@ -10,7 +10,7 @@ namespace supaglue {
 /// The columns of every table, in order; the live twins have the same.
 struct Column {
   const char *name;
-  const char *type;      // with its collation
+  const char *type;  // with its collation
   bool not_null;
   const char *backfill;  // for rows that were there before the column; null for key columns
   const char *comment;
@@ -20,8 +20,9 @@ extern const Column table_columns[kColumnCount];
 
 /// The DDL of a table as one script, as destination_ddl() shows it.
 char *table_ddl(const char *schema_name, const char *table_name);
-/// Makes the schema and the table, or adds the missing columns, in the destination's current transaction, with
-/// supaglue.ddl_lock_timeout. An existing table without the key raises 42P16 and is left alone. Returns whether the table was made.
+/// Makes the schema and the table, or adds the missing columns, in the destination's current
+/// transaction, with supaglue.ddl_lock_timeout. An existing table without the key raises 42P16 and
+/// is left alone. Returns whether the table was made.
 bool ensure_table(Destination *destination, const char *schema_name, const char *table_name);
 /// For a remote destination also its _supaglue_syncs.
 void ensure_syncs_table(Destination *destination, const char *schema_name);

@@ -1,5 +1,5 @@
-// pg: the tokens of connections as they lie in their table. It reads them, stores what a refresh gave and locks
-// them against a second refresh; it speaks to no provider.
+// pg: the tokens of connections as they lie in their table. It reads them, stores what a refresh
+// gave and locks them against a second refresh; it speaks to no provider.
 #include "token.hpp"
 
 #include "pg.hpp"
@@ -18,16 +18,9 @@ constexpr int64 kLeastLifeMs = 30'000;
 /// What names a connection's secret to seal_secret().
 char *purpose_of(int64 connection_id) { return format("connection " INT64_FORMAT, connection_id); }
 
-/// The texts of a connection's rows, as a guard body can read them.
-struct Rows {
-  char *provider_name, *connection_config, *provider_config, *provider_secret, *secret, *base_url;
-  int64 generation;
-  bool expired;
-};
-
-Rows read_rows(int64 connection_id) {
-  if (sql_latest("SELECT p.name, c.config::pg_catalog.text, p.config::pg_catalog.text, p.id, p.secret, t.secret,"
-                 " t.generation, t.base_url, t.expires_at"
+CredentialTexts read_texts(int64 connection_id) {
+  if (sql_latest("SELECT p.name, c.config::pg_catalog.text, p.config::pg_catalog.text, p.id,"
+                 " p.secret, t.secret, t.generation, t.base_url, t.expires_at"
                  " FROM supaglue_internal.connections c"
                  " JOIN supaglue_internal.providers p ON p.id OPERATOR(pg_catalog.=) c.provider_id"
                  " JOIN supaglue_internal.tokens t ON t.connection_id OPERATOR(pg_catalog.=) c.id"
@@ -36,62 +29,19 @@ Rows read_rows(int64 connection_id) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                     errmsg("connection " INT64_FORMAT " does not exist", connection_id)));
   const TimestampTz expires_at = time_at(0, 9);
-  Rows rows = {};
-  rows.provider_name = text_at(0, 1);
-  rows.connection_config = text_at(0, 2);
-  rows.provider_config = text_at(0, 3);
+  CredentialTexts texts = {};
+  texts.provider_name = text_at(0, 1);
+  texts.connection_config = text_at(0, 2);
+  texts.provider_config = text_at(0, 3);
   if (!null_at(0, 5))
-    rows.provider_secret =
+    texts.provider_secret =
         unseal_secret(format("provider " INT64_FORMAT, int_at(0, 4)), bytes_at(0, 5));
-  rows.secret = unseal_secret(purpose_of(connection_id), bytes_at(0, 6));
-  rows.generation = int_at(0, 7);
-  rows.base_url = text_at(0, 8);
-  rows.expired =
+  texts.secret = unseal_secret(purpose_of(connection_id), bytes_at(0, 6));
+  texts.generation = int_at(0, 7);
+  texts.base_url = text_at(0, 8);
+  texts.expired =
       !TIMESTAMP_IS_NOBEGIN(expires_at) && ms_of_time(expires_at) < now_ms() + kLeastLifeMs;
-  return rows;
-}
-
-/// The first of these documents that has a text under `key`; "" when none has.
-std::string first_text(std::initializer_list<const Json *> documents, const char *key) {
-  for (const Json *document : documents)
-    if (const auto found = document->find(key); found != document->end() && found->is_string())
-      return found->get<std::string>();
-  return {};
-}
-
-Json document_of(const char *text) {
-  return text == nullptr ? Json::object() : Json::parse(text, nullptr, false);
-}
-
-/// An address that somebody set wins over the one that came with the token, and that over the
-/// connector's own.
-void resolve(const Rows &rows, TokenState *state) {
-  const auto connector = Connector::builtin(rows.provider_name);
-  if (connector == nullptr)
-    throw Error(ErrorClass::kInternal,
-                std::string("there is no connector \"") + rows.provider_name + "\"");
-  const Json connection = document_of(rows.connection_config);
-  const Json provider = document_of(rows.provider_config);
-  const Json provider_secret = document_of(rows.provider_secret);
-  const Json secret = document_of(rows.secret);
-
-  Grant &grant = state->grant;
-  grant.auth_type = first_text({&connection, &provider}, "auth_type");
-  grant.login_url = first_text({&connection, &provider}, "login_url");
-  if (grant.login_url.empty()) grant.login_url = connector->login_url;
-  grant.client_id = first_text({&provider}, "client_id");
-  grant.client_secret = first_text({&provider_secret}, "client_secret");
-  grant.refresh_token = first_text({&secret}, "refresh_token");
-
-  Access &access = state->access;
-  access.base_url = first_text({&connection}, "instance_url");
-  if (access.base_url.empty()) access.base_url = first_text({&provider}, "base_url");
-  if (access.base_url.empty() && rows.base_url != nullptr) access.base_url = rows.base_url;
-  if (access.base_url.empty()) access.base_url = connector->base_url;
-  access.generation = rows.generation;
-  // A token is of no use without an address to send it to: then the refresh brings both.
-  if (!rows.expired && !access.base_url.empty())
-    access.access_token = first_text({&secret}, "access_token");
+  return texts;
 }
 
 constexpr int kStoreAttempts = 3;
@@ -102,8 +52,9 @@ void keep_durably() {
   sql("SET LOCAL lock_timeout = '30s'");
 }
 
-/// A lock of the session, not of a transaction, so that none is open while a refresh waits on the network: a
-/// row lock would hold one. Its fourth field keeps it apart from what SQL's advisory functions can lock.
+/// A lock of the session, not of a transaction, so that none is open while a refresh waits on the
+/// network: a row lock would hold one. Its fourth field keeps it apart from what SQL's advisory
+/// functions can lock.
 LOCKTAG lock_of(int64 connection_id) {
   LOCKTAG tag;
   SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(connection_id >> 32),
@@ -115,8 +66,8 @@ LOCKTAG lock_of(int64 connection_id) {
 
 TokenState *load_tokens(MemoryContext context, int64 connection_id) {
   auto *state = make_in<TokenState>(context);
-  const Rows rows = read_rows(connection_id);
-  guard([&] { resolve(rows, state); });
+  const CredentialTexts texts = read_texts(connection_id);
+  guard([&] { resolve_credential(texts, &state->access, &state->grant); });
   return state;
 }
 
@@ -137,20 +88,6 @@ void unlock_tokens(int64 connection_id) {
 
 namespace {
 
-/// The secret to keep: the stored one with what the refresh changed.
-char *refreshed_secret(const char *as_stored, const char *resolved, const Tokens *tokens) {
-  return guarded_text([&] {
-    Json document = document_of(as_stored);
-    // A refresh token that lies in a file stays there while it is the same.
-    const Json used = document_of(resolved);
-    if (first_text({&used}, "refresh_token") != tokens->refresh_token)
-      document["refresh_token"] = tokens->refresh_token;
-    document["access_token"] = tokens->access_token;
-    document.erase("expires_at");
-    return document.dump();
-  });
-}
-
 void store(int64 connection_id, int64 generation, const Tokens *tokens) {
   keep_durably();
   if (sql("SELECT secret FROM supaglue_internal.tokens WHERE connection_id = $1 AND generation = $2"
@@ -161,7 +98,8 @@ void store(int64 connection_id, int64 generation, const Tokens *tokens) {
   const bytea *sealed = bytes_at(0, 1);
   const char *as_stored = unseal_secret_as_stored(purpose, sealed);
   const char *resolved = unseal_secret(purpose, sealed);
-  sealed = seal_secret(purpose, refreshed_secret(as_stored, resolved, tokens));
+  const char *secret = guarded_text([&] { return refreshed_secret(as_stored, resolved, *tokens); });
+  sealed = seal_secret(purpose, secret);
   sql("UPDATE supaglue_internal.tokens SET secret = $2, generation = generation + 1,"
       " base_url = coalesce($3, base_url), expires_at = $4, refreshed_at = clock_timestamp()"
       " WHERE connection_id = $1",

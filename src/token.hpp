@@ -1,34 +1,38 @@
-// pg: the access tokens of connections: reading them, and the token keeper, the only code that refreshes one. A refresh is
-// single flight across processes (a session lock on the connection), commits durably before the new token is used, and
-// never shares a transaction with its caller.
+// pg: the access tokens of connections: reading them, and the token keeper, the only code that
+// refreshes one. A refresh is single flight across processes (a session lock on the connection),
+// commits durably before the new token is used, and never shares a transaction with its caller.
 #pragma once
 
 #include "pg.hpp"
 
 namespace supaglue {
 
-/// What the keeper needs to refresh a connection's token, and where the connection stands (for guard bodies).
+/// What the keeper needs to refresh a connection's token, and where the connection stands (for
+/// guard bodies).
 struct TokenState {
   Access access;  // generation 0 and an empty access token before the first refresh
   Grant grant;
 };
 
-/// Reads a connection's tokens with the newest snapshot (in a transaction, SPI connected, acting as the extension's owner) into
-/// an object owned by `context`.
+/// Reads a connection's tokens with the newest snapshot (in a transaction, SPI connected, acting as
+/// the extension's owner) into an object owned by `context`.
 TokenState *load_tokens(MemoryContext context, int64 connection_id);
 
-/// Makes sure that the connection has a token of a generation above `generation`: a one-shot worker refreshes it while this
-/// backend waits on its latch. Raises the provider's refusal (28000), or 55000 where no worker can be started.
+/// Makes sure that the connection has a token of a generation above `generation`: a one-shot worker
+/// refreshes it while this backend waits on its latch. Raises the provider's refusal (28000), or
+/// 55000 where no worker can be started.
 void refresh_elsewhere(int64 connection_id, int64 generation);
 
 /// Waits for the connection's session lock: in a process without a transaction.
 void wait_for_tokens(int64 connection_id);
-/// For the fetcher: takes the connection's session lock without waiting; false: another process refreshes it now.
+/// For the fetcher: takes the connection's session lock without waiting; false: another process
+/// refreshes it now.
 bool lock_tokens(int64 connection_id);
 void unlock_tokens(int64 connection_id);
-/// Stores refreshed tokens, commits with synchronous_commit on (its own transaction), and records account id and base url.
-/// `generation` is the one that was refreshed: when the connection has got other credentials meanwhile, nothing is stored.
-/// An error is logged and returned, null when all went well; no transaction may be under way.
+/// Stores refreshed tokens, commits with synchronous_commit on (its own transaction), and records
+/// account id and base url. `generation` is the one that was refreshed: when the connection has got
+/// other credentials meanwhile, nothing is stored. An error is logged and returned, null when all
+/// went well; no transaction may be under way.
 ErrorData *store_tokens(int64 connection_id, int64 generation, const Tokens *tokens);
 /// Records that the provider refused the grant: connection status, event. The same rules.
 ErrorData *refuse_tokens(int64 connection_id, const char *reason);

@@ -7,9 +7,10 @@
 
 namespace supaglue {
 
-// --- Places ---------------------------------------------------------------------------------------
-// A worker holds a lock of its session on its place. Field 4 keeps it apart from all advisory locks that
-// SQL can take. The lock table is the one registry that survives nobody: no shared memory of ours, no
+// --- Places
+// --------------------------------------------------------------------------------------- A worker
+// holds a lock of its session on its place. Field 4 keeps it apart from all advisory locks that SQL
+// can take. The lock table is the one registry that survives nobody: no shared memory of ours, no
 // preload, and nothing to clean up after a crash.
 
 static LOCKTAG tag_of(Place place) {
@@ -42,10 +43,12 @@ int workers_wanted(WorkerKind kind) {
   return kind == WorkerKind::kFetcher ? settings.workers : settings.merge_workers;
 }
 
-// --- Waking ---------------------------------------------------------------------------------------
+// --- Waking
+// ---------------------------------------------------------------------------------------
 
-// Sets the latch of every background worker of this database. A latch that is set for nothing is harmless by
-// Postgres's own rules, and this can neither fail nor wait, as code after a commit must not.
+// Sets the latch of every background worker of this database. A latch that is set for nothing is
+// harmless by Postgres's own rules, and this can neither fail nor wait, as code after a commit must
+// not.
 static void wake_all() {
   for (uint32 i = 0; i < ProcGlobal->allProcCount; ++i) {
     PGPROC *process = &ProcGlobal->allProcs[i];
@@ -71,7 +74,8 @@ void wake_at_commit(WorkerKind) {
   wake_wanted = true;
 }
 
-// --- Starting and stopping -------------------------------------------------------------------------
+// --- Starting and stopping
+// -------------------------------------------------------------------------
 
 bool launch_worker(Place place, pid_t notify, BackgroundWorkerHandle **handle) {
   const char *kind = place.kind == WorkerKind::kFetcher ? "fetcher" : "merger";
@@ -132,8 +136,8 @@ static void pin_settings(WorkerKind kind) {
   for (const auto &setting : pinned)
     SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
   const bool fetcher = kind == WorkerKind::kFetcher;
-  // A fetcher has many runs to serve and must not stand behind anybody's lock. A page and its cursor are
-  // in one commit, so that a lost one is just fetched again.
+  // A fetcher has many runs to serve and must not stand behind anybody's lock. A page and its
+  // cursor are in one commit, so that a lost one is just fetched again.
   SetConfigOption("lock_timeout", fetcher ? "1s" : "0", PGC_SUSET, PGC_S_OVERRIDE);
   SetConfigOption("synchronous_commit", fetcher ? "off" : "on", PGC_SUSET, PGC_S_OVERRIDE);
   SetConfigOption("application_name", fetcher ? "supaglue fetcher" : "supaglue merger", PGC_USERSET,
@@ -154,7 +158,8 @@ bool begin_worker(WorkerKind kind, Place *place) {
   return ours;
 }
 
-// --- The frame of the loop ---------------------------------------------------------------------------
+// --- The frame of the loop
+// ---------------------------------------------------------------------------
 
 static Oid served = InvalidOid;
 
@@ -191,9 +196,8 @@ Standing standing() {
 bool wait_for_work(int fd, int64 timeout_ms) {
   const int events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH |
                      (fd >= 0 ? static_cast<int>(WL_SOCKET_READABLE) : 0);
-  const int happened =
-      WaitLatchOrSocket(MyLatch, events, fd >= 0 ? fd : PGINVALID_SOCKET,
-                        static_cast<long>(Max(timeout_ms, 0)), PG_WAIT_EXTENSION);
+  const int happened = WaitLatchOrSocket(MyLatch, events, fd >= 0 ? fd : PGINVALID_SOCKET,
+                                         static_cast<long>(Max(timeout_ms, 0)), PG_WAIT_EXTENSION);
   if (happened & WL_LATCH_SET) ResetLatch(MyLatch);
   CHECK_FOR_INTERRUPTS();
   if (ConfigReloadPending) {

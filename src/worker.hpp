@@ -1,6 +1,6 @@
 // pg: what the background workers have in common: which process serves what (a session lock is both
-// the proof that a worker is the only one of its kind and the way to find it), starting, stopping and
-// waking them, pinned settings, and the frame of a unit of work. It must not know what they do.
+// the proof that a worker is the only one of its kind and the way to find it), starting, stopping
+// and waking them, pinned settings, and the frame of a unit of work. It must not know what they do.
 #pragma once
 
 #include "pg.hpp"
@@ -29,15 +29,16 @@ int workers_wanted(WorkerKind kind);
 
 /// Asks for a process for a place; `notify` is told when it starts and ends. False: no free slot.
 bool launch_worker(Place place, pid_t notify, BackgroundWorkerHandle **handle);
-/// Ends the workers of a database and waits for it, at most so long. Returns how many were told to end.
+/// Ends the workers of a database and waits for it, at most so long. Returns how many were told to
+/// end.
 int stop_workers(Oid database, int timeout_ms);
 
 /// Whether a worker may serve its database now, and if not, why.
 enum class Standing { kReady, kDisabled, kNoExtension, kNothingConfigured, kCopy };
 const char *reason_of(Standing standing);
 
-/// The beginning of a worker's main function: signals, connection, settings, its place. False: another
-/// process has the place.
+/// The beginning of a worker's main function: signals, connection, settings, its place. False:
+/// another process has the place.
 bool begin_worker(WorkerKind kind, Place *place);
 /// Of the transaction under way: locks the extension against being dropped while it lasts.
 Standing standing();
@@ -61,10 +62,10 @@ Outcome work(Body &&body) {
   return outcome;
 }
 
-/// Waits for the latch, a descriptor (-1: none) or the timeout, and takes care of signals. True when the
-/// latch was set. Ends the process when it is told to.
+/// Waits for the latch, a descriptor (-1: none) or the timeout, and takes care of signals. True
+/// when the latch was set. Ends the process when it is told to.
 bool wait_for_work(int fd, int64 timeout_ms);
-/// The worker's line in pg_stat_activity and worker_status.
+/// The worker's line in pg_stat_activity and worker_status. `busy`: it works; else it waits.
 void report_work(bool busy, const char *what);
 
 /// Called by _PG_init: registers the launcher and the ProcessUtility hook when preloaded.

@@ -1,5 +1,5 @@
 // pg: raises at each door between C++ and Postgres, for sql/door.sql. No part of the extension.
-#include "../../src/pg.hpp"
+#include "pg.hpp"
 
 #include <cstdio>
 #include <stdexcept>
@@ -107,8 +107,7 @@ SUPAGLUE_FUNCTION(supaglue_door_raise) {
 SUPAGLUE_FUNCTION(supaglue_door_ways) {
   Datum names[lengthof(kWays)];
   for (size_t i = 0; i < lengthof(kWays); ++i) names[i] = CStringGetTextDatum(kWays[i].name);
-  PG_RETURN_ARRAYTYPE_P(
-      construct_array(names, lengthof(kWays), TEXTOID, -1, false, TYPALIGN_INT));
+  PG_RETURN_ARRAYTYPE_P(construct_array(names, lengthof(kWays), TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 SUPAGLUE_FUNCTION(supaglue_door_living) { PG_RETURN_INT32(living); }

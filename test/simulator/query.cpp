@@ -137,6 +137,8 @@ void Query::bind_select() {
   select_ = std::make_unique<Node>();
   select_->table = &table_;
   for (const SoqlItem &item : soql_.select) {
+    if (!item.alias.empty())
+      refuse("MALFORMED_QUERY", item.at, "only aggregate expressions use field aliasing");
     if (item.function == "FIELDS")
       select_all(lower(item.field.path));
     else

@@ -232,10 +232,7 @@ class Parser {
   SoqlItem select_item() {
     if (is("FROM")) unexpected();
     SoqlItem selected = item();
-    if (is_word() && !is("FROM")) {
-      if (selected.function.empty() || selected.function == "FIELDS") unexpected();
-      selected.alias = word();
-    }
+    if (is_word() && !is("FROM")) selected.alias = word();
     return selected;
   }
 

@@ -13,8 +13,8 @@ is($plain->safe_psql('postgres', 'select count(*) from supaglue.syncs'), '0',
 is($plain->safe_psql('postgres', "select count(*) from pg_stat_activity where backend_type like 'supaglue%'"),
 	'0', 'without preload nothing runs by itself');
 $plain->safe_psql('postgres', 'drop extension supaglue cascade');
-is($plain->safe_psql('postgres', "select count(*) from pg_namespace where nspname like 'supaglue%'"),
-	'0', 'dropped, it leaves no schema');
+is($plain->safe_psql('postgres', "select count(*) from pg_namespace where nspname = 'supaglue_internal'"),
+	'0', 'dropped, it leaves nothing of its own');
 $plain->stop;
 
 my $node = new_node('preloaded');

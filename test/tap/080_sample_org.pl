@@ -50,7 +50,7 @@ $typed->('Contact', 'Birthdate', 'string');
 $typed->('Contact', 'IsDeleted', 'boolean');
 
 is($node->safe_psql('postgres', q{
-	select count(*) from supaglue_data."salesforce_Contact" where (_supaglue_raw_data ->> 'Birthdate')::date < '2030-01-01'
+	select count(*) from supaglue_data."salesforce_Contact" where (_supaglue_raw_data ->> 'Birthdate')::date < '2050-01-01'
 		and _supaglue_last_modified_at = (_supaglue_raw_data ->> 'SystemModstamp')::timestamptz}),
 	$node->safe_psql('postgres', q{select count(*) from supaglue_data."salesforce_Contact" where _supaglue_raw_data ->> 'Birthdate' is not null}),
 	'dates are dates, and the stamp is hoisted');

@@ -48,5 +48,16 @@ TEST(Agenda, NextIsStrictlyInTheFuture) {
   EXPECT_EQ(agenda.next_after(0), 0);
 }
 
+TEST(Agenda, PostponesOnlyWhatItKnowsAndNeverToAnEarlierTime) {
+  Agenda agenda;
+  agenda.postpone(1, 500);
+  EXPECT_EQ(agenda.size(), 0u);
+  agenda.put(1, 10, 100);
+  agenda.postpone(1, 500);
+  EXPECT_EQ(agenda.next_after(0), 500);
+  agenda.postpone(1, 200);
+  EXPECT_EQ(agenda.next_after(0), 500);
+}
+
 }  // namespace
 }  // namespace supaglue

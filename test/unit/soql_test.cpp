@@ -200,7 +200,7 @@ TEST_F(Soql, NumbersLookLikeJavas) {
 }
 
 TEST_F(Soql, ErrorsPointAtTheirPlace) {
-  EXPECT_EQ(error("SELECT Nme FROM Contact").substr(0, 66),
+  EXPECT_EQ(error("SELECT Nme FROM Contact").substr(0, 70),
             "INVALID_FIELD\nSELECT Nme FROM Contact\n       ^\nERROR at Row:1:Column:8");
   EXPECT_EQ(code("SELECT Id FROM Nothing"), "INVALID_TYPE");
   EXPECT_EQ(code("SELECT Id FORM Contact"), "MALFORMED_QUERY");

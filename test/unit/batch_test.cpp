@@ -1,0 +1,42 @@
+// What of a page is merged.
+#include "batch.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace supaglue {
+namespace {
+
+std::string merged(const std::vector<Record> &records) {
+  Page page;
+  page.records = records;
+  std::vector<const Record *> newest;
+  newest_versions(page, &newest);
+  std::string text;
+  for (const Record *record : newest)
+    text += std::string(record->id) + "=" + std::string(record->raw) + " ";
+  return text;
+}
+
+TEST(Batch, SortsByTheBytesOfTheId) {
+  EXPECT_EQ(merged({}), "");
+  EXPECT_EQ(merged({{"b", "", "1"}, {"B", "", "2"}, {"a", "", "3"}, {"\xc3\xa4", "", "4"}}),
+            "B=2 a=3 b=1 \xc3\xa4=4 ");
+}
+
+TEST(Batch, KeepsTheNewestVersion) {
+  EXPECT_EQ(merged({{"a", "2024-01-01T00:00:02.000Z", "new"},
+                    {"b", "2024-01-01T00:00:00.000Z", "only"},
+                    {"a", "2024-01-01T00:00:01.000Z", "old"}}),
+            "a=new b=only ");
+}
+
+TEST(Batch, KeepsTheLaterOneOfEqualStamps) {
+  EXPECT_EQ(merged({{"a", "", "1"}, {"a", "", "2"}, {"a", "", "3"}}), "a=3 ");
+  EXPECT_EQ(merged({{"a", "2024-01-01T00:00:00.000Z", "stamped"}, {"a", "", "unstamped"}}),
+            "a=stamped ");
+}
+
+}  // namespace
+}  // namespace supaglue
