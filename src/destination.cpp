@@ -284,9 +284,10 @@ char *destination_failure(const char *name, const char *config, const char *secr
   if (is_remote_config(config)) return remote_failure(name, config, secret, owner);
   const char *schema = guarded_text([&] { return Json::parse(config).value("schema", ""); });
   const Oid schema_oid = get_namespace_oid(schema, true);
-  const bool allowed = OidIsValid(schema_oid)
-                           ? rights_on(NamespaceRelationId, schema_oid, owner, ACL_CREATE) == ACLCHECK_OK
-                           : rights_on(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE) == ACLCHECK_OK;
+  const bool allowed =
+      OidIsValid(schema_oid)
+          ? rights_on(NamespaceRelationId, schema_oid, owner, ACL_CREATE) == ACLCHECK_OK
+          : rights_on(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE) == ACLCHECK_OK;
   if (allowed) return nullptr;
   return format("role \"%s\" may not create tables in schema \"%s\"",
                 GetUserNameFromId(owner, false), schema);

@@ -203,9 +203,7 @@ void advance(SeenIds *seen) {
   if (seen->current != nullptr) pfree(seen->current);
   Datum value;
   bool null;
-  seen->current = next_datum(seen->sort, &value, &null)
-                      ? DatumGetTextPP(value)
-                      : nullptr;
+  seen->current = next_datum(seen->sort, &value, &null) ? DatumGetTextPP(value) : nullptr;
 }
 
 /// Whether the run has seen an id; ids are asked for in ascending order.

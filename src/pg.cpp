@@ -13,8 +13,10 @@ void copy(char *to, size_t size, const char *from) noexcept {
   to[length] = '\0';
   // A text that was cut in the middle of a character would not be valid UTF-8.
   size_t end = length;
-  while (length == size - 1 && end > 0 && (static_cast<unsigned char>(to[end - 1]) & 0xC0) == 0x80) --end;
-  if (length == size - 1 && end > 0 && static_cast<unsigned char>(to[end - 1]) >= 0xC0) to[end - 1] = '\0';
+  while (length == size - 1 && end > 0 && (static_cast<unsigned char>(to[end - 1]) & 0xC0) == 0x80)
+    --end;
+  if (length == size - 1 && end > 0 && static_cast<unsigned char>(to[end - 1]) >= 0xC0)
+    to[end - 1] = '\0';
 }
 
 }  // namespace
@@ -44,10 +46,10 @@ void Raised::capture() noexcept {
 
 void Raised::raise() {
   if (postgres != nullptr) ReThrowError(postgres);
-  ereport(ERROR, (errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3],
-                                        sqlstate[4])),
-                  errmsg_internal("%s", message), detail[0] ? errdetail_internal("%s", detail) : 0,
-                  hint[0] ? errhint("%s", hint) : 0));
+  ereport(ERROR,
+          (errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+           errmsg_internal("%s", message), detail[0] ? errdetail_internal("%s", detail) : 0,
+           hint[0] ? errhint("%s", hint) : 0));
   pg_unreachable();
 }
 
@@ -87,8 +89,8 @@ ErrorData *attempt_erased(void (*fn)(void *), void *arg) {
   PG_END_TRY();
   MemoryContextSwitchTo(context);
   CurrentResourceOwner = owner;
-  if (error != nullptr && (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-                           error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
+  if (error != nullptr &&
+      (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
     ReThrowError(error);
   return error;
 }

@@ -1,7 +1,7 @@
 // door: the prelude of every pg file and the only way across the boundary between C++ and
-// Postgres: guard() (Postgres calls C++), pg_call() (C++ calls Postgres), make_in() (a memory context owns
-// a C++ object), and every difference between Postgres versions. Pure headers come first: the
-// macros of postgres.h break C++ headers that follow it.
+// Postgres: guard() (Postgres calls C++), pg_call() (C++ calls Postgres), make_in() (a memory
+// context owns a C++ object), and every difference between Postgres versions. Pure headers come
+// first: the macros of postgres.h break C++ headers that follow it.
 #pragma once
 
 #include <array>
@@ -203,15 +203,16 @@ auto pg_call(Body &&body) -> decltype(body()) {
   }
 }
 
-/// Runs fn(arg) in a subtransaction. Null when it went well; else what it did is undone, and its error is given.
+/// Runs fn(arg) in a subtransaction. Null when it went well; else what it did is undone, and its
+/// error is given.
 ErrorData *attempt_erased(void (*fn)(void *), void *arg);
 
 /// Postgres code that may fail without ending the caller's transaction. `body` is pg code: it may
 /// raise, throws nothing and owns no destructors. A cancel and a shutdown are raised as ever.
 template <typename Body>
 ErrorData *attempt(Body &&body) {
-  return attempt_erased(
-      [](void *arg) { (*static_cast<std::remove_reference_t<Body> *>(arg))(); }, &body);
+  return attempt_erased([](void *arg) { (*static_cast<std::remove_reference_t<Body> *>(arg))(); },
+                        &body);
 }
 
 /// Makes a C++ object that lives as long as the memory context, on errors too.
@@ -268,39 +269,38 @@ const char *error_class_of(int sqlerrcode);
 
 /// Declares and opens an SQL-callable function: `SUPAGLUE_FUNCTION(supaglue_materialize) { ... }`.
 /// The body sees `fcinfo`, is pg code, and nothing that it throws leaves it.
-#define SUPAGLUE_FUNCTION(name)                                                 \
-  static Datum name##_body(FunctionCallInfo fcinfo);                            \
-  extern "C" {                                                                  \
-  __attribute__((visibility("default"))) Datum name(PG_FUNCTION_ARGS);          \
-  __attribute__((visibility("default"))) extern const Pg_finfo_record *         \
-      pg_finfo_##name(void);                                                    \
-  PG_FUNCTION_INFO_V1(name);                                                    \
-  Datum name(PG_FUNCTION_ARGS) {                                                \
-    return ::supaglue::guard([&] { return name##_body(fcinfo); });              \
-  }                                                                             \
-  }                                                                             \
+#define SUPAGLUE_FUNCTION(name)                                                               \
+  static Datum name##_body(FunctionCallInfo fcinfo);                                          \
+  extern "C" {                                                                                \
+  __attribute__((visibility("default"))) Datum name(PG_FUNCTION_ARGS);                        \
+  __attribute__((visibility("default"))) extern const Pg_finfo_record *pg_finfo_##name(void); \
+  PG_FUNCTION_INFO_V1(name);                                                                  \
+  Datum name(PG_FUNCTION_ARGS) {                                                              \
+    return ::supaglue::guard([&] { return name##_body(fcinfo); });                            \
+  }                                                                                           \
+  }                                                                                           \
   static Datum name##_body([[maybe_unused]] FunctionCallInfo fcinfo)
 
 /// Declares and opens the main function of a background worker.
-#define SUPAGLUE_WORKER_MAIN(name, argument)                                    \
-  static void name##_body(Datum argument);                                      \
-  extern "C" {                                                                  \
-  __attribute__((visibility("default"))) void name(Datum argument);             \
-  void name(Datum argument) {                                                   \
-    ::supaglue::guard([&] { name##_body(argument); });                          \
-  }                                                                             \
-  }                                                                             \
+#define SUPAGLUE_WORKER_MAIN(name, argument)                        \
+  static void name##_body(Datum argument);                          \
+  extern "C" {                                                      \
+  __attribute__((visibility("default"))) void name(Datum argument); \
+  void name(Datum argument) {                                       \
+    ::supaglue::guard([&] { name##_body(argument); });              \
+  }                                                                 \
+  }                                                                 \
   static void name##_body([[maybe_unused]] Datum argument)
 
 /// Declares the library and opens what runs when it is loaded: `SUPAGLUE_MODULE() { ... }`.
-#define SUPAGLUE_MODULE()                                                               \
-  static void module_init_body();                                                       \
-  extern "C" {                                                                          \
-  __attribute__((visibility("default"))) const Pg_magic_struct *Pg_magic_func(void);    \
-  PG_MODULE_MAGIC;                                                                      \
-  __attribute__((visibility("default"))) void _PG_init(void);                           \
-  void _PG_init(void) {                                                                 \
-    ::supaglue::guard([] { module_init_body(); });                                      \
-  }                                                                                     \
-  }                                                                                     \
+#define SUPAGLUE_MODULE()                                                            \
+  static void module_init_body();                                                    \
+  extern "C" {                                                                       \
+  __attribute__((visibility("default"))) const Pg_magic_struct *Pg_magic_func(void); \
+  PG_MODULE_MAGIC;                                                                   \
+  __attribute__((visibility("default"))) void _PG_init(void);                        \
+  void _PG_init(void) {                                                              \
+    ::supaglue::guard([] { module_init_body(); });                                   \
+  }                                                                                  \
+  }                                                                                  \
   static void module_init_body()

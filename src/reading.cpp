@@ -43,10 +43,10 @@ void append_texts(const List *list, std::vector<std::string> *texts) {
   foreach (cell, list) texts->emplace_back(strVal(lfirst(cell)));
 }
 
-/// For guard bodies.
-void start_fetch(Reading *reading) {
+/// For guard bodies; the pool is made before, because that may raise.
+void start_fetch(Reading *reading, Pool *pool) {
   reading->fetch =
-      std::make_unique<Fetch>(*backend_pool(), reading->subject.connector,
+      std::make_unique<Fetch>(*pool, reading->subject.connector,
                               make_source(reading->subject.connector, reading->subject.task));
 }
 
@@ -151,7 +151,8 @@ Pool *backend_pool() {
 
 Reading *open_reading(MemoryContext context, const ReadingSpec *spec) {
   auto *reading = make_in<Reading>(context, spec);
-  guard([&] { start_fetch(reading); });
+  Pool *pool = backend_pool();
+  guard([&] { start_fetch(reading, pool); });
   return reading;
 }
 
@@ -187,6 +188,7 @@ const Page *next_page(Reading *reading) {
 
 void rewind_reading(Reading *reading) {
   reading->gave_page = false;
+  Pool *pool = backend_pool();
   guard([&] {
     const Fetch::Counters &counters = reading->fetch->counters();
     reading->earlier.requests += counters.requests;
@@ -194,7 +196,7 @@ void rewind_reading(Reading *reading) {
     Access access = reading->fetch->access();
     if (Json metadata = reading->fetch->source().metadata(); !metadata.is_null())
       reading->subject.task.metadata = std::move(metadata);
-    start_fetch(reading);
+    start_fetch(reading, pool);
     reading->fetch->give_access(std::move(access));
   });
 }

@@ -67,8 +67,8 @@ void define_settings() {
          &s.live_max_connections, 10, 1, INT_MAX, PGC_SUSET);
   number("supaglue.live_max_requests", "Requests that a live scan may make.", &s.live_max_requests,
          1000, 1, INT_MAX, PGC_SUSET);
-  number("supaglue.lock_timeout", "How long a merge waits for a lock.", &s.lock_timeout_ms, 30000, 1,
-         INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
+  number("supaglue.lock_timeout", "How long a merge waits for a lock.", &s.lock_timeout_ms, 30000,
+         1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
   number("supaglue.ddl_lock_timeout", "How long changing a destination table waits for a lock.",
          &s.ddl_lock_timeout_ms, 2000, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
   text("supaglue.application_id", "The application that functions and live tables work for.",

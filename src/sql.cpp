@@ -10,7 +10,8 @@ Arg text_arg(const char *value) {
   return {TEXTOID, CStringGetTextDatum(value), false};
 }
 Arg text_arg(const char *value, size_t length) {
-  return {TEXTOID, PointerGetDatum(cstring_to_text_with_len(value, static_cast<int>(length))), false};
+  return {TEXTOID, PointerGetDatum(cstring_to_text_with_len(value, static_cast<int>(length))),
+          false};
 }
 Arg int_arg(int64 value) { return {INT8OID, Int64GetDatum(value), false}; }
 Arg bool_arg(bool value) { return {BOOLOID, BoolGetDatum(value), false}; }
@@ -51,7 +52,8 @@ static uint64 run(const char *statement, std::initializer_list<Arg> args, bool l
   if (latest) {
     SPIPlanPtr plan = SPI_prepare(statement, count, types);
     if (plan == nullptr) elog(ERROR, "cannot prepare: %s", SPI_result_code_string(SPI_result));
-    // A new catalog snapshot is just that: the newest; GetLatestSnapshot() is refused while a parallel query runs.
+    // A new catalog snapshot is just that: the newest; GetLatestSnapshot() is refused while a
+    // parallel query runs.
     Snapshot snapshot = RegisterSnapshot(GetCatalogSnapshot(InvalidOid));
     result = SPI_execute_snapshot(plan, values, nulls, snapshot, InvalidSnapshot, true, false, 0);
     UnregisterSnapshot(snapshot);

@@ -25,16 +25,17 @@ Arg null_arg(Oid type);
 /// touched. Raises when it fails. The result stays in SPI_tuptable until the next one.
 uint64 sql(const char *statement, std::initializer_list<Arg> args = {});
 
-/// The same with the newest snapshot, whatever the isolation level of the caller's transaction; for reading only.
+/// The same with the newest snapshot, whatever the isolation level of the caller's transaction; for
+/// reading only.
 uint64 sql_latest(const char *statement, std::initializer_list<Arg> args = {});
 
-/// Columns (from 1) of a row (from 0) of the last result; allocated in the current context, which is
-/// SPI's own after SPI_connect: switch before if the value must outlive SPI_finish.
-char *text_at(uint64 row, int column);      // NULL: nullptr
-int64 int_at(uint64 row, int column);       // NULL: 0
-bool bool_at(uint64 row, int column);       // NULL: false
+/// Columns (from 1) of a row (from 0) of the last result; allocated in the current context, which
+/// is SPI's own after SPI_connect: switch before if the value must outlive SPI_finish.
+char *text_at(uint64 row, int column);        // NULL: nullptr
+int64 int_at(uint64 row, int column);         // NULL: 0
+bool bool_at(uint64 row, int column);         // NULL: false
 TimestampTz time_at(uint64 row, int column);  // NULL: DT_NOBEGIN
-bytea *bytes_at(uint64 row, int column);    // NULL: nullptr
+bytea *bytes_at(uint64 row, int column);      // NULL: nullptr
 bool null_at(uint64 row, int column);
 
 /// A printf-style string in the current memory context, for statements whose names are not known
