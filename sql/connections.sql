@@ -15,6 +15,10 @@ SELECT supaglue.upsert_customer(NULL);
 \echo :LAST_ERROR_SQLSTATE
 SELECT supaglue.upsert_customer('');
 \echo :LAST_ERROR_SQLSTATE
+SELECT supaglue.upsert_customer('globex', application_id => '');
+\echo :LAST_ERROR_SQLSTATE
+SELECT supaglue.delete_customer('globex', repeat('x', 256));
+\echo :LAST_ERROR_SQLSTATE
 SELECT supaglue.delete_customer('globex');
 \echo :LAST_ERROR_SQLSTATE
 SELECT supaglue.delete_customer('globex', 'second');
@@ -71,6 +75,13 @@ SELECT supaglue.update_connection(5, '{"credentials": {"refresh_token": null}}')
 \echo :LAST_ERROR_SQLSTATE
 SELECT supaglue.update_connection(99, '{}');
 \echo :LAST_ERROR_SQLSTATE
+
+-- So does a change of the provider, for all of its connections.
+UPDATE supaglue_internal.connections SET status = 'reauthorization_required', status_reason = 'no such client';
+UPDATE supaglue_internal.syncs SET paused_by = '{authentication}', pause_reason = 'no such client';
+SELECT supaglue.update_provider(1, '{"client_secret": "right"}');
+SELECT DISTINCT status, status_reason FROM supaglue.connections;
+SELECT DISTINCT state, paused_by, pause_reason FROM supaglue.syncs;
 
 -- The natural key of a sync.
 SELECT supaglue.sync_id('acme', 'salesforce', 'Contact') AS exact, supaglue.sync_id('acme', 'salesforce', 'contact', 'standard') AS small,

@@ -205,7 +205,10 @@ SELECT jsonb_build_object('kind', 'status', 'status', 403, 'match', '{"org": "ma
 \! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/expire_tokens" -d '{"org":"mat"}'
 :run;
 \echo :LAST_ERROR_SQLSTATE
+SELECT status, status_reason FROM supaglue.connections WHERE id = :connection_id;
 \! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/revoke" -d '{"org":"mat","revoked":false}'
+:run;
+SELECT status, status_reason FROM supaglue.connections WHERE id = :connection_id;
 \! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/remove_object" -d '{"org":"mat","object":"Book__c"}'
 :run;
 \echo :LAST_ERROR_SQLSTATE

@@ -31,6 +31,9 @@ SELECT supaglue.sync_id('acme', 'salesforce', 'Book__c') AS sync \gset
 SELECT 'SELECT status, strategy, reason, records_read AS read, records_inserted AS inserted, records_updated AS updated,'
   || ' records_unchanged AS unchanged, records_deleted AS deleted FROM supaglue.materialize(' || :sync || ')' AS run \gset
 
+-- By hand it is made by this, with the record of its syncs.
+SELECT supaglue.destination_ddl(:config_id);
+
 -- The table was made there when the sync config was.
 \c supaglue_remote
 \d "far away".books

@@ -303,12 +303,13 @@ SELECT s.id, n.application_id, n.customer_id, p.name AS provider_name, s.connect
        CASE WHEN 'quarantine' = ANY (s.paused_by) THEN 'quarantined'
             WHEN s.paused_by <> '{}' THEN 'paused'
             WHEN s.unavailable THEN 'unavailable'
+            WHEN r.not_before > pg_catalog.clock_timestamp() THEN 'waiting'
             WHEN r.id IS NOT NULL THEN 'running'
             WHEN s.waiting_for IS NOT NULL THEN 'waiting'
             WHEN s.triggered THEN 'queued'
             ELSE 'idle' END AS state,
        s.paused_by, s.pause_reason, s.waiting_for,
-       CASE WHEN s.waiting_for IS NOT NULL THEN s.next_run_at END AS waiting_until,
+       CASE WHEN s.waiting_for IS NOT NULL THEN coalesce(r.not_before, s.next_run_at) END AS waiting_until,
        s.watermark, s.data_through, s.next_run_at, s.last_run_id, s.last_success_at, s.last_error_class,
        s.last_error, s.consecutive_failures, 0::bigint AS held_deletions, c.owner
 FROM supaglue_internal.syncs s

@@ -114,6 +114,11 @@ SELECT supaglue.create_sync_config('{"name": "x", "provider_id": 2, "destination
 SELECT to_regclass('supaglue_data.taken') AS left_behind, (SELECT count(*) FROM supaglue.sync_configs) AS sync_configs;
 DROP VIEW supaglue_live.taken;
 
+-- What is taken for later versions says so.
+SELECT supaglue.create_sync_config('{"name": "careful", "destination_id": 1, "provider_name": "salesforce", "default_config": {"deletion_stop_share": 0.5},
+  "standard_objects": [{"object": "Campaign"}]}') AS careful \gset
+SELECT supaglue.delete_sync_config(:careful, true);
+
 -- Periods below the least one, overrides, exact names, a destination that is away.
 SELECT supaglue.create_destination('{"name": "far", "credentials": {"host": "127.0.0.1", "port": 1, "database": "app", "user": "app", "password": "s3cret"}}');
 SELECT supaglue.create_sync_config('{"destination_name": "far", "provider_name": "salesforce", "default_config": {"period_ms": 50, "auto_start_on_connection": false},

@@ -55,9 +55,15 @@ const char *default_application() {
   return pstrdup(settings.application_id);
 }
 
+static constexpr size_t kLongestName = 255;  // as in documents
+
 const char *application_of(FunctionCallInfo fcinfo, int argument) {
   if (argument >= PG_NARGS() || PG_ARGISNULL(argument)) return default_application();
-  return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+  const char *application = text_to_cstring(PG_GETARG_TEXT_PP(argument));
+  if (application[0] == '\0' || strlen(application) > kLongestName)
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("application_id must have between 1 and 255 bytes")));
+  return application;
 }
 
 static void require_argument(FunctionCallInfo fcinfo, int argument, const char *name) {
@@ -89,8 +95,10 @@ void claim_installation() {
 
 // Whether there is a row, and whether it names this very database.
 static bool installation_row(bool *here) {
+  // Operators and types by their full names: a live scan has the user's search_path.
   const uint64 rows = sql(
-      "SELECT system_identifier = $1 AND database = $2::oid FROM supaglue_internal.installation",
+      "SELECT system_identifier OPERATOR(pg_catalog.=) $1 "
+      "AND database OPERATOR(pg_catalog.=) $2::pg_catalog.oid FROM supaglue_internal.installation",
       {text_arg(system_identifier()), int_arg(static_cast<int64>(MyDatabaseId))});
   *here = rows > 0 && bool_at(0, 1);
   return rows > 0;

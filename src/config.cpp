@@ -10,6 +10,7 @@
 #include "connector.hpp"
 #include "document.hpp"
 #include "pure.hpp"
+#include "stamp.hpp"
 
 namespace supaglue {
 namespace {
@@ -18,7 +19,8 @@ using Spellings = std::vector<Spelling>;
 
 constexpr size_t kLongestName = 255;
 constexpr size_t kLongestTable = 63;
-constexpr int64_t kLongestTime = 315'576'000'000;  // ten years
+constexpr int64_t kLongestTime = 315'576'000'000;     // ten years
+constexpr int64_t kLatestTime = 253'402'300'799'999;  // the end of the year 9999
 constexpr int64_t kDefaultPeriod = 900'000;
 constexpr int64_t kDefaultFullRefresh = 604'800'000;  // 7 days
 constexpr int64_t kPostgresPort = 5432;
@@ -197,8 +199,10 @@ void read_reference(const ObjectReader &reader, const char *id, const char *name
   std::optional<int64_t> number = reader.integer(id, 1, INT64_MAX);
   std::optional<std::string> text = reader.text(name, kLongestName);
   if (number && text) {
-    reader.fail(id, "and \"" + reader.path(name) + "\" exclude each other", {},
-                "Give only one of them.");
+    throw Error(ErrorClass::kBadDocument,
+                '"' + reader.path(id) + "\" and \"" + reader.path(name) + "\" in " + reader.kind() +
+                    " exclude each other",
+                {}, "Give only one of them.");
   }
   if (!number && !text) reader.missing(id, "Or give \"" + reader.path(name) + "\".");
   put(plain, id, number);
@@ -450,6 +454,25 @@ Document read_sync_config(std::string_view text, std::string_view provider_name)
   return document;
 }
 
+namespace {
+
+// A stamp, or a number since 1970.
+void read_expiry(const ObjectReader &reader, Json &secret) {
+  const Json *expires = reader.find("expires_at");
+  if (!expires || !expires->is_string()) {
+    put(secret, "expires_at", reader.integer("expires_at", 0, kLatestTime));
+    return;
+  }
+  std::string stamp = *reader.text("expires_at", kLongestName);
+  if (!read_stamp(stamp)) {
+    reader.fail("expires_at", "must be a stamp, or seconds or milliseconds since 1970", {},
+                "For example \"2030-01-31T12:00:00Z\".");
+  }
+  secret["expires_at"] = stamp;
+}
+
+}  // namespace
+
 Document read_connection(std::string_view text) {
   ObjectReader reader(kConnection, "", parse_document(kConnection, text), connection_spellings());
   Document document = begin(reader);
@@ -463,11 +486,7 @@ Document read_connection(std::string_view text) {
   put_secret(secret, reader, "refresh_token");
   if (secret.empty()) reader.missing("refresh_token");
   put_secret(secret, reader, "access_token");
-  if (const Json *expires = reader.find("expires_at"); expires && expires->is_string()) {
-    secret["expires_at"] = *reader.text("expires_at", kLongestName);
-  } else {
-    put(secret, "expires_at", reader.integer("expires_at", 0, INT64_MAX));
-  }
+  read_expiry(reader, secret);
   document.secret = std::move(secret);
   return document;
 }

@@ -142,10 +142,7 @@ void store_credentials(int64 id, const Resource *next) {
   sql("UPDATE supaglue_internal.tokens SET secret = $2, generation = generation + 1, "
       "base_url = NULL, expires_at = $3::timestamptz WHERE connection_id = $1",
       {int_arg(id), sealed_arg(kConnection, id, next->secret), text_arg(expiry_of(next))});
-  sql("UPDATE supaglue_internal.connections SET status = 'active', status_reason = NULL "
-      "WHERE id = $1",
-      {int_arg(id)});
-  unpause_authentication(id);
+  readmit_connection(id);
 }
 
 }  // namespace

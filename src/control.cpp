@@ -12,11 +12,12 @@ namespace supaglue {
 namespace {
 
 constexpr int kPollMs = 50;
+constexpr int kSeatMs = 5;
 
 [[noreturn]] void no_such_sync(int64 sync_id) {
-  ereport(ERROR,
-          (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no sync " INT64_FORMAT, sync_id),
-           errhint("View supaglue.syncs lists the syncs; supaglue.sync_id() finds one.")));
+  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                  errmsg("sync " INT64_FORMAT " does not exist", sync_id),
+                  errhint("The view supaglue.syncs lists them; supaglue.sync_id() finds one.")));
   pg_unreachable();
 }
 
@@ -77,7 +78,8 @@ int64 finished_run(int64 sync_id, const Waiting *waiting) {
       !settings.enabled ? "supaglue.enabled is off: nothing runs."
       : worker_pid(WorkerKind::kFetcher, 0) == 0
           ? "No worker serves this database: see supaglue.database and supaglue.start_worker()."
-          : "View supaglue.syncs says how the sync stands, supaglue.worker_status how the workers "
+          : "The view supaglue.syncs says how the sync stands, supaglue.worker_status how the "
+            "workers "
             "do.";
   ereport(ERROR,
           (errcode(ERRCODE_QUERY_CANCELED),
@@ -107,6 +109,16 @@ bool launcher_runs() {
          0;
 }
 
+// Until a worker that was started has its place, or has ended.
+void wait_until_seated(WorkerKind kind, int number, BackgroundWorkerHandle *handle) {
+  pid_t pid;
+  while (worker_pid(kind, number) == 0 && GetBackgroundWorkerPid(handle, &pid) == BGWH_STARTED) {
+    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kSeatMs, PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+  }
+}
+
 // Starts what is missing of a kind. Returns how many were started.
 int start_missing(WorkerKind kind) {
   int started = 0;
@@ -118,7 +130,9 @@ int start_missing(WorkerKind kind) {
       ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
                       errmsg("no process is left for supaglue's workers"),
                       errhint("Raise max_worker_processes.")));
-    if (WaitForBackgroundWorkerStartup(handle, &pid) == BGWH_STARTED) ++started;
+    if (WaitForBackgroundWorkerStartup(handle, &pid) != BGWH_STARTED) continue;
+    ++started;
+    wait_until_seated(kind, number, handle);
   }
   return started;
 }

@@ -21,6 +21,14 @@ void set_here(const char *name, const char *value) {
   set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+Oid owner_of_relation(Oid relation) {
+  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(tuple)) return InvalidOid;
+  const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+  ReleaseSysCache(tuple);
+  return owner;
+}
+
 Datum datum_of(const Text &text) {
   return PointerGetDatum(cstring_to_text_with_len(text.data, text.length));
 }
@@ -40,11 +48,8 @@ Datum datum_of(const Value &value) {
 
 class LocalDestination final : public Destination {
  public:
-  explicit LocalDestination(Oid owner)
-      : owner_(owner),
-        context_(CurrentMemoryContext),
-        scratch_(AllocSetContextCreate(CurrentMemoryContext, "supaglue local destination",
-                                       ALLOCSET_DEFAULT_SIZES)) {}
+  LocalDestination(Oid owner, MemoryContext context, MemoryContext scratch)
+      : owner_(owner), context_(context), scratch_(scratch) {}
   LocalDestination(const LocalDestination &) = delete;
   LocalDestination &operator=(const LocalDestination &) = delete;
   ~LocalDestination() {
@@ -66,7 +71,8 @@ class LocalDestination final : public Destination {
     Plan *next;
   };
   void pin_settings() const;
-  SPIPlanPtr plan_of(const char *statement, const Oid *types, int count);
+  Plan *prepared(const char *statement, const Oid *types, int count);
+  Oid role_for(SPIPlanPtr plan) const;
   int execute_planned(const char *statement, std::initializer_list<Value> args);
   void keep_result();
 
@@ -80,10 +86,13 @@ class LocalDestination final : public Destination {
 };
 
 // A deferred trigger would run at commit, as whoever commits, with all that he may do. Those that
-// are waiting now were put there by the session's user, not by the role that we act as.
+// are waiting now were put there by the session's user, not by the role that we act as; and what
+// they set must not reach our own statements, which go on with more rights.
 void LocalDestination::begin() {
   const Identity identity = become(GetOuterUserId(), false);
+  const int level = NewGUCNestLevel();
   SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
+  AtEOXact_GUC(false, level);
   restore(identity);
 }
 
@@ -95,31 +104,47 @@ void LocalDestination::pin_settings() const {
     set_here("lock_timeout", format("%d", lock_timeout_ms_));
 }
 
+LocalDestination::Plan *LocalDestination::prepared(const char *statement, const Oid *types,
+                                                   int count) {
+  for (Plan *plan = plans_; plan != nullptr; plan = plan->next)
+    if (strcmp(plan->statement, statement) == 0) return plan;
+  SPIPlanPtr made =
+      SPI_prepare_cursor(statement, count, const_cast<Oid *>(types), CURSOR_OPT_GENERIC_PLAN);
+  if (made == nullptr) elog(ERROR, "cannot prepare: %s", SPI_result_code_string(SPI_result));
+  auto *plan = static_cast<Plan *>(MemoryContextAllocZero(context_, sizeof(Plan)));
+  plan->statement = MemoryContextStrdup(context_, statement);
+  if (SPI_keepplan(made) != 0) elog(ERROR, "cannot keep a plan");
+  plan->plan = made;
+  plan->next = plans_;
+  return plans_ = plan;
+}
+
+/// Whose code a statement may run: a superuser's sync into a table that somebody else owns runs his
+/// triggers, defaults and index expressions, so it runs as him.
+Oid LocalDestination::role_for(SPIPlanPtr plan) const {
+  if (!superuser_arg(owner_)) return owner_;
+  const ListCell *source;
+  foreach (source, SPI_plan_get_plan_sources(plan)) {
+    const ListCell *relation;
+    foreach (relation, static_cast<const CachedPlanSource *>(lfirst(source))->relationOids) {
+      const Oid role = owner_of_relation(lfirst_oid(relation));
+      if (OidIsValid(role) && !superuser_arg(role)) return role;
+    }
+  }
+  return owner_;
+}
+
 /// Plans once, for a table of any size: statistics taken while it was empty must not choose a scan
 /// of all of it. The settings hold while planning only, because users' triggers keep plans of their
 /// own.
-SPIPlanPtr LocalDestination::plan_of(const char *statement, const Oid *types, int count) {
-  Plan *found = plans_;
-  while (found != nullptr && strcmp(found->statement, statement) != 0) found = found->next;
-  if (found == nullptr) {
-    SPIPlanPtr plan =
-        SPI_prepare_cursor(statement, count, const_cast<Oid *>(types), CURSOR_OPT_GENERIC_PLAN);
-    if (plan == nullptr) elog(ERROR, "cannot prepare: %s", SPI_result_code_string(SPI_result));
-    found = static_cast<Plan *>(MemoryContextAllocZero(context_, sizeof(Plan)));
-    found->statement = MemoryContextStrdup(context_, statement);
-    if (SPI_keepplan(plan) != 0) elog(ERROR, "cannot keep a plan");
-    found->plan = plan;
-    found->next = plans_;
-    plans_ = found;
-  }
+void plan_for_any_size(SPIPlanPtr plan) {
   const int level = NewGUCNestLevel();
   for (const char *name : {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin",
                            "enable_mergejoin", "enable_material", "jit"})
     set_here(name, "off");
-  CachedPlan *cached = SPI_plan_get_cached_plan(found->plan);
+  CachedPlan *cached = SPI_plan_get_cached_plan(plan);
   if (cached != nullptr) ReleaseCachedPlan(cached, CurrentResourceOwner);
-  AtEOXact_GUC(true, level);
-  return found->plan;
+  AtEOXact_GUC(false, level);
 }
 
 int LocalDestination::execute_planned(const char *statement, std::initializer_list<Value> args) {
@@ -135,7 +160,10 @@ int LocalDestination::execute_planned(const char *statement, std::initializer_li
     if (!null) datums[i] = datum_of(value);
     ++i;
   }
-  return SPI_execute_plan(plan_of(statement, types, count), datums, nulls, false, 0);
+  SPIPlanPtr plan = prepared(statement, types, count)->plan;
+  become(role_for(plan), true);
+  plan_for_any_size(plan);
+  return SPI_execute_plan(plan, datums, nulls, false, 0);
 }
 
 /// As texts of our own, because others use SPI before the fields are read.
@@ -163,10 +191,16 @@ uint64 LocalDestination::execute(const char *statement, std::initializer_list<Va
   if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
   const uint64 rows = SPI_processed;
   keep_result();
-  AtEOXact_GUC(true, level);
+  AtEOXact_GUC(false, level);  // what triggers have set, too
   restore(identity);
   MemoryContextSwitchTo(caller);
   return rows;
+}
+
+Destination *open_local(Oid owner) {
+  MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "supaglue local destination",
+                                                ALLOCSET_DEFAULT_SIZES);
+  return make_in<LocalDestination>(CurrentMemoryContext, owner, CurrentMemoryContext, scratch);
 }
 
 /// What is stored of a destination.
@@ -260,13 +294,13 @@ Joined *join(int64 destination_id, const Stored &stored, Oid owner) {
 Destination *open_destination(int64 destination_id, Oid owner) {
   const Stored stored = load_destination(destination_id);
   if (stored.remote) return open_remote(stored.name, stored.config, stored.secret, owner);
-  return make_in<LocalDestination>(CurrentMemoryContext, owner);
+  return open_local(owner);
 }
 
 Destination *join_destination(int64 destination_id, Oid owner) {
   const Stored stored = load_destination(destination_id);
   if (!stored.remote) {
-    Destination *here = make_in<LocalDestination>(CurrentMemoryContext, owner);
+    Destination *here = open_local(owner);
     here->begin();
     return here;
   }

@@ -97,7 +97,7 @@ SUPAGLUE_FUNCTION(supaglue_delete_destination) {
     ereport(ERROR,
             (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
              errmsg("destination \"%s\" is in use", name),
-             errdetail("%s uses it: %s.", counted(int_at(0, 1), "sync config"), text_at(0, 2)),
+             errdetail("Used by %s: %s.", counted(int_at(0, 1), "sync config"), text_at(0, 2)),
              errhint("Delete what uses it first.")));
   sql("DELETE FROM supaglue_internal.destinations WHERE id = $1", {int_arg(id)});
   close_api(api);

@@ -32,6 +32,7 @@ class ObjectReader {
   ObjectReader(std::string kind, std::string base, const Json &object,
                std::vector<Spelling> spellings);
 
+  const std::string &kind() const { return kind_; }
   /// The keys as given, by their normal names; nulls are kept.
   const Json &values() const { return values_; }
   bool has(const char *key) const { return find(key) != nullptr; }

@@ -115,9 +115,8 @@ void begin_job(Fetcher *fetcher, const Lease *lease) {
   Job *job = nullptr;
   const bool made = attempt(
       [&] {
-        auto &slot = fetcher->jobs[lease->run_id];
-        slot = std::make_unique<Job>();
-        job = slot.get();
+        job = fetcher->jobs.insert_or_assign(lease->run_id, std::make_unique<Job>())
+                  .first->second.get();
         job->run_id = lease->run_id;
         job->sync_id = lease->sync_id;
         job->connection_id = lease->connection_id;
@@ -375,6 +374,7 @@ void raised_of(const ErrorData *error, Raised *raised) {
   strlcpy(raised->sqlstate, sqlstate_text(error->sqlerrcode), sizeof raised->sqlstate);
   strlcpy(raised->message, error->message, sizeof raised->message);
   strlcpy(raised->detail, error->detail != nullptr ? error->detail : "", sizeof raised->detail);
+  raised->hint[0] = '\0';
 }
 
 void take_token_answer(Fetcher *fetcher, Refresh *refresh, const Response *response) {

@@ -309,17 +309,21 @@ int on_connected(void *arg, char *ip, char *, int, int) noexcept {
   return CURL_PREREQFUNC_ABORT;
 }
 
+void check_headers(const Request &request) {
+  constexpr std::string_view kBreaks("\r\n\0", 3);
+  for (const Header &header : request.headers)
+    if (header.name.find_first_of(kBreaks) != std::string::npos ||
+        header.value.find_first_of(kBreaks) != std::string::npos)
+      throw Error(ErrorClass::kInternal, "a request header contains a line break");
+}
+
 void set_headers(Exchange &exchange) {
   auto add = [&](const std::string &line) {
     curl_slist *longer = curl_slist_append(exchange.headers, line.c_str());
     if (longer == nullptr) throw std::bad_alloc();
     exchange.headers = longer;
   };
-  constexpr std::string_view kBreaks("\r\n\0", 3);
   for (const Header &header : exchange.request.headers) {
-    if (header.name.find_first_of(kBreaks) != std::string::npos ||
-        header.value.find_first_of(kBreaks) != std::string::npos)
-      throw Error(ErrorClass::kInternal, "a request header contains a line break");
     // Without a value curl would take the header away, were it not for the semicolon.
     add(header.value.empty() ? header.name + ";" : header.name + ": " + header.value);
   }
@@ -588,6 +592,7 @@ Pool::~Pool() = default;
 int Pool::fd() const { return state_->epoll_fd; }
 
 Pool::Transfer Pool::start(const Request &request) {
+  check_headers(request);  // before there is anything to undo
   Transfer transfer = ++state_->last;
   auto &exchange =
       *(state_->exchanges[transfer] = std::make_unique<Exchange>(request, state_->limits));

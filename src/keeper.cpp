@@ -225,6 +225,14 @@ void refresh_elsewhere(int64 connection_id, int64 generation) {
              errmsg("the token of connection " INT64_FORMAT " must be refreshed", connection_id),
              errdetail("A standby cannot keep the new token."),
              errhint("Read from the primary; its next run refreshes the token.")));
+  if (installation_is_elsewhere())
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+         errmsg("the token of connection " INT64_FORMAT " must be refreshed", connection_id),
+         errdetail("This database is a copy: a refresh here could end the token of the one that "
+                   "the syncs belong to."),
+         errhint("Call supaglue.adopt_database() if this one shall take its place.")));
   require_committed(connection_id);
   dsm_segment *segment = dsm_create(sizeof(Report), 0);
   auto *report = static_cast<Report *>(dsm_segment_address(segment));

@@ -8,6 +8,7 @@
 #include "run.hpp"
 #include "sql.hpp"
 #include "sync.hpp"
+#include "sync_rows.hpp"
 #include "table.hpp"
 
 namespace supaglue {
@@ -24,7 +25,7 @@ Sync *take_sync(int64 id) {
   if (sync == nullptr)
     ereport(ERROR,
             (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("sync " INT64_FORMAT " does not exist", id),
-             errhint("The view supaglue.syncs lists them.")));
+             errhint("The view supaglue.syncs lists them; supaglue.sync_id() finds one.")));
   // A worker's run outlives its transactions: its lease is a row. The newest snapshot, because the
   // lock was only just had.
   if (sql_latest("SELECT FROM supaglue_internal.runs WHERE sync_id = $1", {int_arg(id)}) > 0)
@@ -88,6 +89,11 @@ SUPAGLUE_FUNCTION(supaglue_materialize) {
   Merge *merge = open_merge(destination, sync, run);
   read_and_merge(sync, run, merge);
   finish_run(sync, run);
+  // It worked, so nobody refuses the connection any more.
+  if (sql("SELECT FROM supaglue_internal.connections WHERE id = $1 "
+          "AND status = 'reauthorization_required'",
+          {int_arg(sync->connection_id)}) > 0)
+    readmit_connection(sync->connection_id);
   sql("SELECT r FROM supaglue.sync_runs AS r WHERE id = $1", {int_arg(run->id)});
   bool null;
   const Datum row = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);

@@ -196,14 +196,17 @@ void store_rejects(const Merge *merge, const Page *page) {
 /// The ids that the run has seen, in the order of the bytes.
 struct SeenIds {
   Tuplesortstate *sort;
-  text *current;  // null: the end
+  MemoryContext context;  // of `current`, which outlives a step of the walk
+  text *current;          // null: the end
 };
 
 void advance(SeenIds *seen) {
   if (seen->current != nullptr) pfree(seen->current);
   Datum value;
   bool null;
+  const MemoryContext caller = MemoryContextSwitchTo(seen->context);
   seen->current = next_datum(seen->sort, &value, &null) ? DatumGetTextPP(value) : nullptr;
+  MemoryContextSwitchTo(caller);
 }
 
 /// Whether the run has seen an id; ids are asked for in ascending order.
@@ -249,7 +252,7 @@ char *mark_absent_after(Merge *merge, SeenIds *seen, const char *after) {
 
 void mark_absent(Merge *merge) {
   tuplesort_performsort(merge->seen);
-  SeenIds seen = {merge->seen, nullptr};
+  SeenIds seen = {merge->seen, merge->context, nullptr};
   advance(&seen);
   for (char *after = pstrdup(""); after != nullptr;) {
     char *last = mark_absent_after(merge, &seen, after);

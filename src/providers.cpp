@@ -5,6 +5,7 @@
 #include "resource.hpp"
 #include "secret.hpp"
 #include "sql.hpp"
+#include "sync_rows.hpp"
 
 using namespace supaglue;
 
@@ -50,6 +51,8 @@ SUPAGLUE_FUNCTION(supaglue_update_provider) {
   if (!same_text(next->secret, stored->secret)) check_secret_files(api.caller, next->secret);
   sql("UPDATE supaglue_internal.providers SET config = $2::jsonb, secret = $3 WHERE id = $1",
       {int_arg(id), text_arg(next->plain), sealed_arg(kProvider, id, next->secret)});
+  // Those that were refused may have been so for the old app's sake.
+  readmit_connections(id);
   close_api(api);
   PG_RETURN_VOID();
 }

@@ -81,20 +81,19 @@ void remove_pem(const PemFile &pem) {
 }
 
 const char *one_line(const char *text) {
-  char *line = pstrdup(text);
-  for (char *c = line; *c != '\0'; ++c)
-    if (*c == '\n' || *c == '\t') *c = ' ';
-  for (size_t length = strlen(line); length > 0 && line[length - 1] == ' '; --length)
-    line[length - 1] = '\0';
+  char *line = pstrdup(text), *end = line;
+  for (const char *c = text; *c != '\0'; ++c) {
+    const char next = *c == '\n' || *c == '\t' ? ' ' : *c;
+    if (next != ' ' || (end > line && end[-1] != ' ')) *end++ = next;
+  }
+  while (end > line && end[-1] == ' ') --end;
+  *end = '\0';
   return line;
 }
 
 class RemoteDestination final : public Destination {
  public:
-  explicit RemoteDestination(const char *label)
-      : label_(label),
-        scratch_(AllocSetContextCreate(CurrentMemoryContext, "supaglue remote destination",
-                                       ALLOCSET_DEFAULT_SIZES)) {}
+  RemoteDestination(const char *label, MemoryContext scratch) : label_(label), scratch_(scratch) {}
   RemoteDestination(const RemoteDestination &) = delete;
   RemoteDestination &operator=(const RemoteDestination &) = delete;
   ~RemoteDestination() {
@@ -367,7 +366,10 @@ void RemoteDestination::begin() {
 }
 
 RemoteDestination *make_remote(const char *name) {
-  return make_in<RemoteDestination>(CurrentMemoryContext, format("destination \"%s\"", name));
+  MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "supaglue remote destination",
+                                                ALLOCSET_DEFAULT_SIZES);
+  return make_in<RemoteDestination>(CurrentMemoryContext, format("destination \"%s\"", name),
+                                    scratch);
 }
 
 const char *connect(RemoteDestination *destination, const char *config, const char *secret,

@@ -103,6 +103,12 @@ void put_into_effect(int64 id, int64 provider_id) {
     ereport(NOTICE,
             (errmsg("period_ms " INT64_FORMAT " is below supaglue.min_period_ms", int_at(0, 1)),
              errdetail("Syncs start at most every %d ms.", settings.min_period_ms)));
+  if (sql("SELECT FROM supaglue_internal.objects WHERE sync_config_id = $1 "
+          "AND config ?| '{deletion_stop_share,deletion_stop_rows}'",
+          {int_arg(id)}) > 0)
+    ereport(NOTICE,
+            (errmsg("deletion_stop_share and deletion_stop_rows are kept, but not acted on yet"),
+             errdetail("Every deletion that is seen is applied.")));
 }
 
 }  // namespace
@@ -263,17 +269,19 @@ SUPAGLUE_FUNCTION(supaglue_destination_ddl) {
   const int64 id = int_argument(fcinfo, 0, "id");
   const MemoryContext caller = CurrentMemoryContext;
   const Api api = open_api();
-  if (sql("SELECT d.config ->> 'schema' FROM supaglue_internal.sync_configs c "
+  if (sql("SELECT d.config ->> 'schema', d.config ? 'host' FROM supaglue_internal.sync_configs c "
           "JOIN supaglue_internal.destinations d ON d.id = c.destination_id WHERE c.id = $1",
           {int_arg(id)}) == 0)
     no_such(kSyncConfig, id);
   const char *schema = text_at(0, 1);
+  const bool remote = bool_at(0, 2);
   const Objects objects = load_objects(id, nullptr);
   MemoryContextSwitchTo(caller);  // the text must outlive SPI's memory
   StringInfoData ddl;
   initStringInfo(&ddl);
   for (int i = 0; i < objects.count; ++i)
     appendStringInfo(&ddl, "%s%s", i == 0 ? "" : "\n", table_ddl(schema, objects.tables[i]));
+  if (remote && objects.count > 0) appendStringInfo(&ddl, "\n%s", syncs_table_ddl(schema));
   const Datum script = CStringGetTextDatum(ddl.data);
   close_api(api);
   return script;

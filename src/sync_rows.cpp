@@ -63,7 +63,10 @@ void reschedule_syncs(int64 sync_config_id) {
   wake_at_commit(WorkerKind::kFetcher);
 }
 
-void unpause_authentication(int64 connection_id) {
+void readmit_connection(int64 connection_id) {
+  sql("UPDATE supaglue_internal.connections SET status = 'active', status_reason = NULL "
+      "WHERE id = $1",
+      {int_arg(connection_id)});
   sql("WITH freed AS ("
       "  UPDATE supaglue_internal.syncs SET paused_by = pg_catalog.array_remove(paused_by, "
       "'authentication'),"
@@ -75,6 +78,18 @@ void unpause_authentication(int64 connection_id) {
       "INSERT INTO supaglue_internal.sync_changes SELECT id FROM freed",
       {int_arg(connection_id)});
   wake_at_commit(WorkerKind::kFetcher);
+}
+
+void readmit_connections(int64 provider_id) {
+  const uint64 count =
+      sql("SELECT id FROM supaglue_internal.connections WHERE provider_id = $1 "
+          "AND status = 'reauthorization_required' ORDER BY id FOR UPDATE",
+          {int_arg(provider_id)});
+  SPITupleTable *rows = SPI_tuptable;
+  for (uint64 row = 0; row < count; ++row) {
+    SPI_tuptable = rows;
+    readmit_connection(int_at(row, 1));
+  }
 }
 
 SyncCount count_syncs(const int64 *object_ids, int count) {

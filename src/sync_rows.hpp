@@ -15,8 +15,11 @@ void make_missing_syncs(int64 provider_id);
 void restart_syncs(int64 sync_config_id, int64 object_id);
 /// Brings forward what the periods of a sync config now make due earlier, and tells the workers.
 void reschedule_syncs(int64 sync_config_id);
-/// New credentials: the syncs that the old ones paused are due.
-void unpause_authentication(int64 connection_id);
+/// Lets a connection that the provider refused try again: it is active, and the syncs that the
+/// refusal paused are due.
+void readmit_connection(int64 connection_id);
+/// The same for all of a provider's connections that it refused.
+void readmit_connections(int64 provider_id);
 
 struct SyncCount {
   int64 syncs;

@@ -30,6 +30,7 @@ namespace {
 
 constexpr const char *kKey =
     "_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id";
+constexpr const char *kSyncsTable = "_supaglue_syncs";
 
 void append_column(StringInfo ddl, const Column &column, bool lz4) {
   appendStringInfo(ddl, "%s %s", column.name, column.type);
@@ -159,12 +160,8 @@ bool ensure_table(Destination *destination, const char *schema_name, const char 
   return made;
 }
 
-void ensure_syncs_table(Destination *destination, const char *schema_name) {
-  const char *table = quote_qualified_identifier(schema_name, "_supaglue_syncs");
-  if (destination->execute("SELECT 1 WHERE pg_catalog.to_regclass($1::text) IS NOT NULL",
-                           {value_of(table)}) > 0)
-    return;
-  destination->execute(format(R"(CREATE TABLE IF NOT EXISTS %s (
+static char *create_syncs_statement(const char *table) {
+  return format(R"(CREATE TABLE IF NOT EXISTS %s (
   application_id text COLLATE "C" NOT NULL,
   customer_id text COLLATE "C" NOT NULL,
   provider_name text COLLATE "C" NOT NULL,
@@ -179,9 +176,26 @@ void ensure_syncs_table(Destination *destination, const char *schema_name) {
   committed_at timestamptz NOT NULL,
   PRIMARY KEY (application_id, customer_id, provider_name, object_type, object)
 ) WITH (fillfactor = 50))",
-                              table));
+                table);
+}
+
+static char *comment_syncs_statement(const char *table) {
   const char *comment = "supaglue: the last run of each sync into this schema, as committed";
-  destination->execute(format("COMMENT ON TABLE %s IS %s", table, quote_literal_cstr(comment)));
+  return format("COMMENT ON TABLE %s IS %s", table, quote_literal_cstr(comment));
+}
+
+char *syncs_table_ddl(const char *schema_name) {
+  const char *table = quote_qualified_identifier(schema_name, kSyncsTable);
+  return format("%s;\n%s;\n", create_syncs_statement(table), comment_syncs_statement(table));
+}
+
+void ensure_syncs_table(Destination *destination, const char *schema_name) {
+  const char *table = quote_qualified_identifier(schema_name, kSyncsTable);
+  if (destination->execute("SELECT 1 WHERE pg_catalog.to_regclass($1::text) IS NOT NULL",
+                           {value_of(table)}) > 0)
+    return;
+  destination->execute(create_syncs_statement(table));
+  destination->execute(comment_syncs_statement(table));
 }
 
 char *default_table_name(const char *provider_name, const char *object) {

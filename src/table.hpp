@@ -24,6 +24,8 @@ char *table_ddl(const char *schema_name, const char *table_name);
 /// transaction, with supaglue.ddl_lock_timeout. An existing table without the key raises 42P16 and
 /// is left alone. Returns whether the table was made.
 bool ensure_table(Destination *destination, const char *schema_name, const char *table_name);
+/// The same for the _supaglue_syncs that a remote destination has.
+char *syncs_table_ddl(const char *schema_name);
 /// For a remote destination also its _supaglue_syncs.
 void ensure_syncs_table(Destination *destination, const char *schema_name);
 

@@ -41,7 +41,8 @@ static std::string jwt_subject(const std::string &assertion) {
   const size_t dot = assertion.find('.');
   if (dot == std::string::npos) return "";
   const json claims = json::parse(base64url_decode(assertion.substr(dot + 1)), nullptr, false);
-  return claims.is_object() ? claims.value("sub", "") : "";
+  const bool names_one = claims.is_object() && claims.contains("sub") && claims["sub"].is_string();
+  return names_one ? claims["sub"].get<std::string>() : "";
 }
 
 std::string OAuth::org_of_grant(const Request &request) {
@@ -76,23 +77,26 @@ std::string OAuth::random_text() {
   return text;
 }
 
+// The caller holds the org's mutex.
 static std::string user_of(const Org &org) {
-  const std::shared_lock lock(org.mutex);
   const Table *users = org.find("User");
   return users ? users->id(0) : "";
 }
 
+std::string OAuth::identity_url(const Org &org) const {
+  return base_url_ + "/id/" + org.id() + "/" + user_of(org);
+}
+
 Response OAuth::issue(const Org &org, const std::string &refresh_token) {
+  const std::shared_lock lock(org.mutex);
   const std::int64_t now = clock_.now_ms();
   const std::string access_token = org.id().substr(0, 15) + "!AQ" + random_text();
   access_tokens_[access_token] = {org.name(), now};
-  json answer = {{"access_token", access_token},
-                 {"instance_url", base_url_ + "/org/" + org.name()},
-                 {"id", base_url_ + "/id/" + org.id() + "/" + user_of(org)},
-                 {"token_type", "Bearer"},
-                 {"issued_at", std::to_string(now)},
-                 {"signature", "c2lnbmF0dXJlIG9mIHRoZSBzaW11bGF0b3I="},
-                 {"scope", "api refresh_token"}};
+  json answer = {
+      {"access_token", access_token},     {"instance_url", base_url_ + "/org/" + org.name()},
+      {"id", identity_url(org)},          {"token_type", "Bearer"},
+      {"issued_at", std::to_string(now)}, {"signature", "c2lnbmF0dXJlIG9mIHRoZSBzaW11bGF0b3I="},
+      {"scope", "api refresh_token"}};
   if (!refresh_token.empty()) answer["refresh_token"] = refresh_token;
   return {200, answer.dump()};
 }
@@ -138,8 +142,8 @@ Response OAuth::revoke(const Request &request) {
 }
 
 Response OAuth::user_info(const Org &org) const {
-  const std::string user = user_of(org);
-  const std::string url = base_url_ + "/id/" + org.id() + "/" + user;
+  const std::shared_lock lock(org.mutex);
+  const std::string user = user_of(org), url = identity_url(org);
   const json answer = {{"sub", url},
                        {"id", url},
                        {"user_id", user},

@@ -25,6 +25,7 @@ class OAuth {
 
   Response token(const Request &request, const std::string &org_of_path);
   Response revoke(const Request &request);
+  std::string identity_url(const Org &org) const;  // the caller holds the org's mutex
   Response user_info(const Org &org) const;
   std::string org_of(const std::string &access_token);  // empty: nobody's
   bool is_valid(const std::string &access_token, const std::string &org);

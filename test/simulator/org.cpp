@@ -1,6 +1,7 @@
 // simulator: records; see org.hpp.
 #include "org.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <filesystem>
@@ -299,6 +300,13 @@ const Change *Table::change(RowNumber row) const {
 bool Table::is_visible(RowNumber row, bool with_deleted) const {
   const Change *changed = change(row);
   return !changed || (!changed->purged && (with_deleted || !changed->deleted));
+}
+
+size_t Table::count_visible() const {
+  const auto hidden = std::count_if(changes_.begin(), changes_.end(), [&](const auto &changed) {
+    return !is_visible(changed.first, false);
+  });
+  return size_ - static_cast<size_t>(hidden);
 }
 
 // The few formulas that appear in exported orgs' fields: a path, VALUE(TEXT(path)), a quotient.

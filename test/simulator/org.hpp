@@ -45,6 +45,7 @@ class Table {
   std::optional<RowNumber> row_of(std::string_view id) const;  // of 15 or 18 characters
   const Change *change(RowNumber row) const;
   bool is_visible(RowNumber row, bool with_deleted) const;
+  size_t count_visible() const;  // without deleted ones
   Value get(RowNumber row, const Field &field) const { return get(row, change(row), field); }
   Value get(RowNumber row, const Change *change, const Field &field) const;
   void get(Value &into, RowNumber row, const Change *change, const Field &field) const;

@@ -15,7 +15,8 @@ static constexpr size_t most_cursors = 100;            // of an org; the oldest 
 static constexpr size_t most_page_bytes = 256u << 20;  // of pages kept for the next asker
 
 static Response error(int status, const std::string &code, const std::string &message) {
-  return {status, json::array({{{"message", message}, {"errorCode", code}}}).dump()};
+  const json document = json::array({{{"message", message}, {"errorCode", code}}});
+  return {status, document.dump(-1, ' ', false, json::error_handler_t::replace)};
 }
 
 static Response not_found() {
@@ -104,9 +105,14 @@ static Org *org_of_session(World &world, OAuth &oauth, const Request &request,
 // Both belong to the login host, so the token alone says whose they are.
 Response Salesforce::identity(const Request &request, const Target &target) {
   const Org *org = org_of_session(world_, oauth_, request, oauth_.org_of(bearer(request)));
-  if (!org) return {403, "Bad_OAuth_Token"};
+  const auto refuse = [](const char *why) {
+    Response response(403, why);
+    response.type = "text/html;charset=UTF-8";
+    return response;
+  };
+  if (!org) return refuse("Bad_OAuth_Token");
   const std::vector<std::string> parts = segments(target.path);
-  if (parts[0] == "id" && (parts.size() < 2 || parts[1] != org->id())) return {403, "Bad_Id"};
+  if (parts[0] == "id" && (parts.size() < 2 || parts[1] != org->id())) return refuse("Bad_Id");
   return oauth_.user_info(*org);
 }
 
@@ -167,6 +173,7 @@ Response Salesforce::route(const Request &request, const Target &, Org &org,
     json resources;
     for (const char *name : {"sobjects", "query", "queryAll", "limits"})
       resources[name] = base + "/" + name;
+    resources["identity"] = oauth_.identity_url(org);
     return {200, resources.dump()};
   }
   if (parts[0] == "query" || parts[0] == "queryAll")
@@ -271,7 +278,7 @@ Response Salesforce::limits(const Request &request, const Org &org, const std::s
     for (const Table *table : org.tables()) {
       const std::string &name = table->schema().name;
       if (wanted == ",," || wanted.find("," + lower(name) + ",") != std::string::npos)
-        counts.push_back({{"name", name}, {"count", table->size()}});
+        counts.push_back({{"name", name}, {"count", table->count_visible()}});
     }
     return {200, json{{"sObjects", counts}}.dump()};
   }

@@ -106,7 +106,7 @@ is(query("select state || coalesce(pause_reason, '') from supaglue.syncs where i
 
 # --- Errors of those who steer --------------------------------------------------------------------------------
 my ($status, $out, $error) = $node->psql('postgres', "select supaglue.wait_for_sync(999)");
-like($error, qr/there is no sync 999/, 'a sync that does not exist is named');
+like($error, qr/sync 999 does not exist/, 'a sync that does not exist is named');
 query("select supaglue.pause_sync($contact)");
 $simulator->control('hold', { match => { org => 'acme', kind => 'query' } });
 query("select supaglue.trigger_sync($contact)");

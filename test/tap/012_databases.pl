@@ -65,6 +65,10 @@ query('postgres', 'create database copy');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('copy') ], 'and restored');
 workers_say('copy', 'this database is a copy: call supaglue.adopt_database()');
 is(query('copy', "select string_agg(state, ',') from supaglue.syncs"), 'idle,idle', 'its syncs are there');
+$simulator->control('expire_tokens');
+my $live = q(select count(*) from supaglue_live."salesforce_Contact" where _supaglue_customer_id = 'acme');
+like(($node->psql('copy', $live))[2], qr/This database is a copy/, 'and does not take the token from the original');
+is(query('app', $live), '5', 'which goes on');
 my $runs = query('copy', 'select count(*) from supaglue.sync_runs');
 $simulator->control('reset_counters');
 query('copy', "select supaglue.trigger_sync(id) from supaglue.syncs where customer_id = 'globex'");
@@ -127,6 +131,7 @@ is($plain->safe_psql('postgres', 'select supaglue.start_worker()'), 'running alr
 is($plain->safe_psql('postgres', 'select supaglue.stop_worker()'), 'stopped', 'and are stopped');
 is($plain->safe_psql('postgres', 'select bool_or(running) from supaglue.worker_status'), 'f', 'nothing runs');
 is($plain->safe_psql('postgres', 'select supaglue.start_worker()'), 'started', 'they start again');
+is($plain->safe_psql('postgres', 'select bool_and(running) from supaglue.worker_status'), 't', 'and are there at once');
 $plain->stop;
 
 done_testing();

@@ -38,6 +38,8 @@ $remote->stop;
 query("select supaglue.trigger_sync($sync)");
 wait_until(sub { query("select waiting_for = 'destination' and last_error is not null from supaglue.syncs where id = $sync") eq 't' },
 	'the sync waits for its destination');
+wait_until(sub { query("select state = 'waiting' and waiting_until > now() from supaglue.syncs where id = $sync") eq 't' },
+	'and says until when');
 $simulator->control('reset_counters');
 $remote->start;
 is(query("select status from supaglue.wait_for_sync($sync)"), 'SUCCESS', 'when it is back the run goes on');

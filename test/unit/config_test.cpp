@@ -321,7 +321,7 @@ TEST(ConfigTest, SaysWhatIsWrong) {
            {"sync config", R"({"provider_id":2})", "missing key \"destination_id\" in sync config",
             "Or give \"destination_name\"."},
            {"sync config", with(sync, R"("provider_name":"salesforce")"),
-            "\"provider_id\" in sync config and \"provider_name\" exclude each other",
+            "\"provider_id\" and \"provider_name\" in sync config exclude each other",
             "Give only one of them."},
            {"sync config", with(sync, R"("default_config":{"perod_ms":1})"),
             "unknown key \"default_config.perod_ms\" in sync config",
@@ -391,6 +391,11 @@ TEST(ConfigTest, SaysWhatIsWrong) {
             "\"login_url\" in connection must be an http or https address without user, query "
             "and fragment",
             "*"},
+           {"connection", with(connection, R"("expires_at":"tomorrow")"),
+            "\"expires_at\" in connection must be a stamp, or seconds or milliseconds since 1970",
+            "For example \"2030-01-31T12:00:00Z\"."},
+           {"connection", with(connection, R"("expires_at":253402300800000)"),
+            "\"expires_at\" in connection must be an integer from 0 to 253402300799999", ""},
            {"connection", R"({"provider_id":2,"refresh_token":"r"})",
             "missing key \"customer_id\" in connection", ""},
        }) {
