@@ -376,7 +376,7 @@ CREATE FUNCTION supaglue.update_provider(id bigint, config jsonb) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_update_provider';
 COMMENT ON FUNCTION supaglue.update_provider(bigint, jsonb) IS
-  'changes a provider by a JSON merge patch; what is not given, secrets too, stays';
+  'changes a provider by a JSON merge patch; what is not given, secrets too, stays; connections that were refused try again';
 
 CREATE FUNCTION supaglue.delete_provider(id bigint) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -436,7 +436,7 @@ CREATE FUNCTION supaglue.destination_ddl(id bigint) RETURNS text
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_destination_ddl';
 COMMENT ON FUNCTION supaglue.destination_ddl(bigint) IS
-  'the script that makes the tables of a sync config';
+  'the script that makes the tables of a sync config, at a remote destination the record of its syncs, too';
 
 CREATE FUNCTION supaglue.upsert_customer(customer_id text, name text DEFAULT NULL, email text DEFAULT NULL, application_id text DEFAULT NULL) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -487,7 +487,7 @@ CREATE FUNCTION supaglue.materialize(sync_id bigint, perform_full_refresh boolea
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_materialize';
 COMMENT ON FUNCTION supaglue.materialize(bigint, boolean) IS
-  'runs a sync in the transaction of the caller, whose constraints become immediate; a remote destination commits just before it does';
+  'runs a sync, paused or not, in the transaction of the caller, whose constraints become immediate; a remote destination commits just before it does';
 
 
 -- Steering syncs and workers
@@ -508,7 +508,7 @@ CREATE FUNCTION supaglue.resume_sync(sync_id bigint) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_resume_sync';
 COMMENT ON FUNCTION supaglue.resume_sync(bigint) IS
-  'undoes pause_sync(); what else has paused the sync stays';
+  'undoes pause_sync(); a pause for another cause stays';
 
 CREATE FUNCTION supaglue.wait_for_sync(sync_id bigint, timeout interval DEFAULT '5 min') RETURNS supaglue.sync_runs
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
