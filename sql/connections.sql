@@ -83,6 +83,14 @@ SELECT supaglue.update_provider(1, '{"client_secret": "right"}');
 SELECT DISTINCT status, status_reason FROM supaglue.connections;
 SELECT DISTINCT state, paused_by, pause_reason FROM supaglue.syncs;
 
+-- Without the key: new credentials need no old ones.
+UPDATE supaglue_internal.tokens SET secret = '\x00' WHERE connection_id = 5;
+SELECT supaglue.update_connection(5, '{"login_url": null}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT supaglue.update_connection(5, '{"credentials": {"refresh_token": "n3w"}}');
+SELECT generation, length(secret) > 20 AS sealed FROM supaglue_internal.tokens WHERE connection_id = 5;
+SELECT supaglue.update_connection(5, '{"login_url": null}');
+
 -- The natural key of a sync.
 SELECT supaglue.sync_id('acme', 'salesforce', 'Contact') AS exact, supaglue.sync_id('acme', 'salesforce', 'contact', 'standard') AS small,
        supaglue.sync_id('acme', 'salesforce', 'Thing') AS without_suffix, supaglue.sync_id('acme', 'salesforce', 'Thing__c', 'custom', 'default') AS full;

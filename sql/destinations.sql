@@ -63,6 +63,15 @@ SELECT * FROM supaglue.test_destination(NULL::jsonb);
 SELECT supaglue.update_destination(3, '{"name": "nearer", "credentials": {"port": 2}}');
 SELECT name, config FROM supaglue.destinations WHERE id = 3;
 SELECT secret IS NOT NULL AS keeps_password FROM supaglue_internal.destinations WHERE id = 3;
+-- Without the key: what gives the secrets anew needs no old one.
+UPDATE supaglue_internal.destinations SET secret = '\x00' WHERE id = 3;
+SELECT supaglue.update_destination(3, '{"credentials": {"port": 3}}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT supaglue.test_destination(3);
+\echo :LAST_ERROR_SQLSTATE
+SELECT supaglue.update_destination(3, '{"credentials": {"password": "n3w"}}');
+SELECT supaglue.update_destination(3, '{"credentials": {"port": 3}}');
+SELECT config, length(secret) > 20 AS sealed FROM supaglue_internal.destinations WHERE id = 3;
 SELECT supaglue.update_destination(3, '{"name": "here"}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT supaglue.update_destination(3, '{"credentials": {"database": null}}');

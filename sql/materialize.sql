@@ -83,6 +83,10 @@ FROM (VALUES ('Emma', 30, '2099-01-01T00:00:03.000+0000'), ('Emma', 40, '2099-01
 SELECT name, copies FROM shelf WHERE name = 'Emma';
 :run;
 SELECT name, copies FROM shelf WHERE name = 'Emma';
+-- Nor does a run that is full for a reason of our own.
+UPDATE supaglue_internal.syncs SET last_full_at = NULL WHERE id = :sync;
+:run;
+SELECT name, copies FROM shelf WHERE name = 'Emma';
 -- But a full run that the user asks for believes the provider.
 :run_full;
 SELECT name, copies FROM shelf WHERE name = 'Emma';

@@ -84,6 +84,15 @@ SELECT id, secret IS NOT NULL AS has_secret, position('s3cret'::bytea IN secret)
 FROM supaglue_internal.providers ORDER BY id;
 SELECT count(*) FROM supaglue.providers p WHERE p::text ~ 's3cret|941b846a';
 SELECT count(*) FROM pg_foreign_server s WHERE s::text ~ 's3cret|941b846a';
+-- Without the key: what gives the secret anew needs no old one, and nothing else is done.
+UPDATE supaglue_internal.providers SET secret = '\x00' WHERE id = 7;
+SELECT supaglue.update_provider(7, '{"config": {"base_url": null}}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT supaglue.update_provider(7, '{"oauth_client_secrt": "n3w"}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT supaglue.update_provider(7, '{"config": {"oauth": {"credentials": {"client_secret": "n3w"}}}}');
+SELECT config, length(secret) > 20 AS sealed FROM supaglue_internal.providers WHERE id = 7;
+SELECT supaglue.update_provider(7, '{"config": {"base_url": null}}');
 -- From a file: for those who may read the server's files.
 CREATE ROLE regress_provider_admin;
 GRANT USAGE ON SCHEMA supaglue TO regress_provider_admin;

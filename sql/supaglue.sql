@@ -95,7 +95,6 @@ CREATE TABLE supaglue_internal.connections (
   account_id text,
   account_name text,
   created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-  last_used_at timestamptz,
   UNIQUE (application_id, customer_id, provider_id),
   FOREIGN KEY (application_id, customer_id) REFERENCES supaglue_internal.customers
 );
@@ -156,6 +155,7 @@ CREATE TABLE supaglue_internal.runs (
   reason text NOT NULL,
   started_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
   since timestamptz,               -- the watermark that it reads from
+  forced boolean NOT NULL DEFAULT false,  -- full because the user asked for it
   provider_time timestamptz,       -- the provider's clock at the first request
   plan text,                       -- the source's, as JSON
   metadata text,                   -- what the source learned, as JSON
@@ -289,7 +289,11 @@ COMMENT ON VIEW supaglue.customers IS 'customers';
 CREATE VIEW supaglue.connections AS
 SELECT c.id, c.application_id, c.customer_id, p.name AS provider_name, c.status, c.status_reason, c.account_id,
        c.account_name, coalesce(c.config ->> 'instance_url', t.base_url) AS instance_url, c.created_at,
-       c.last_used_at, t.refreshed_at AS token_refreshed_at
+       -- Not a column: a run must not lock the row that the token keeper may need meanwhile.
+       (SELECT pg_catalog.max(coalesce(r.finished_at, s.last_success_at))
+        FROM supaglue_internal.syncs s LEFT JOIN supaglue_internal.run_log r ON r.id = s.last_run_id
+        WHERE s.connection_id = c.id) AS last_used_at,
+       t.refreshed_at AS token_refreshed_at
 FROM supaglue_internal.connections c
 JOIN supaglue_internal.providers p ON p.id = c.provider_id
 LEFT JOIN supaglue_internal.tokens t ON t.connection_id = c.id;
@@ -467,6 +471,12 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_delete_connection';
 COMMENT ON FUNCTION supaglue.delete_connection(bigint, boolean, boolean) IS
   'deletes a connection and its syncs; rows stay; the credentials are forgotten here, the provider is not asked to revoke them yet';
+
+CREATE FUNCTION supaglue.test_connection(id bigint, OUT success boolean, OUT message text, OUT account_name text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_test_connection';
+COMMENT ON FUNCTION supaglue.test_connection(bigint) IS
+  'whether the provider lets a connection in, in its own words, and the account''s name; stores nothing';
 
 CREATE FUNCTION supaglue.sync_id(customer_id text, provider_name text, object text, object_type text DEFAULT NULL, application_id text DEFAULT NULL) RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -39,10 +39,14 @@ void restore(Identity identity) {
 Api open_api() {
   const Oid caller = GetUserId();
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "cannot connect to SPI");
-  return {become(extension_owner(), false), caller};
+  const int level = NewGUCNestLevel();
+  set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+                    GUC_ACTION_SAVE, true, 0, false);
+  return {become(extension_owner(), false), caller, level};
 }
 
 void close_api(Api api) {
+  AtEOXact_GUC(false, api.settings_level);
   restore(api.identity);
   SPI_finish();
 }

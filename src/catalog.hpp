@@ -22,10 +22,12 @@ Identity become(Oid role, bool restricted);
 void restore(Identity identity);
 
 /// Opens an API function: connects SPI and acts as the extension's owner, so that the caller needs
-/// no right on our own tables. close_api() undoes both. `caller` is the role that called.
+/// no right on our own tables, with a search_path in which he has no say. close_api() undoes all.
+/// `caller` is the role that called.
 struct Api {
   Identity identity;
   Oid caller;
+  int settings_level;
 };
 Api open_api();
 void close_api(Api api);

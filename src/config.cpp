@@ -30,6 +30,9 @@ const char kDestination[] = "destination";
 const char kSyncConfig[] = "sync config";
 const char kConnection[] = "connection";
 
+// By these a document's secrets are given; what may stand beside them is worth nothing alone.
+const char *const kSecrets[] = {"client_secret", "password", "client_key", "refresh_token"};
+
 const Spellings &provider_spellings() {
   static const Spellings spellings = {
       {"id", "id"},
@@ -544,6 +547,13 @@ std::string patched(std::string_view kind, const Document &stored, std::string_v
   forget_derived(document, reader.values());
   document.merge_patch(reader.values());
   return document.dump();
+}
+
+bool names_secret(std::string_view kind, std::string_view patch) {
+  const std::string kind_name(kind);
+  ObjectReader reader(kind_name, "", parse_document(kind_name, patch), spellings_of(kind));
+  return std::any_of(std::begin(kSecrets), std::end(kSecrets),
+                     [&](const char *key) { return reader.values().contains(key); });
 }
 
 }  // namespace supaglue

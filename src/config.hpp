@@ -48,6 +48,9 @@ Document read_connection(std::string_view document);
 /// an alias. `kind` is "provider", "destination", "sync config" or "connection". What was derived
 /// from a value that changes is forgotten: the access token with a new refresh token, the default
 /// ssl_mode with a new host, the id with a new name.
+///
+/// names_secret(): whether a patch says something of the document's secrets.
 std::string patched(std::string_view kind, const Document &stored, std::string_view patch);
+bool names_secret(std::string_view kind, std::string_view patch);
 
 }  // namespace supaglue

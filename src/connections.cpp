@@ -1,6 +1,7 @@
-// pg: create_connection(), update_connection(), delete_connection().
+// pg: create_connection(), update_connection(), delete_connection(), test_connection().
 #include "catalog.hpp"
 #include "pg.hpp"
+#include "reading.hpp"
 #include "resource.hpp"
 #include "secret.hpp"
 #include "sql.hpp"
@@ -119,9 +120,7 @@ StoredConnection load_connection(int64 id) {
     no_such(kConnection, id);
   const char *application = text_at(0, 1), *plain = text_at(0, 3);
   StoredConnection stored = {nullptr, text_at(0, 2), bool_at(0, 5)};
-  stored.resource =
-      stored_resource(id, application, "", plain,
-                      unseal_secret_as_stored(purpose_of(kConnection, id), bytes_at(0, 4)));
+  stored.resource = stored_resource(kConnection, id, application, "", plain, bytes_at(0, 4));
   return stored;
 }
 
@@ -189,4 +188,47 @@ SUPAGLUE_FUNCTION(supaglue_delete_connection) {
   write_connection_event("connection.deleted", text_at(0, 1), text_at(0, 2), text_at(0, 3), id);
   close_api(api);
   PG_RETURN_VOID();
+}
+
+namespace {
+
+// Errors that tell how the connection is; the others are the caller's, or ours.
+bool is_about_connection(const ErrorData *error) {
+  return strcmp(error_class_of(error->sqlerrcode), name_of(ErrorClass::kInternal)) != 0;
+}
+
+char *provider_of(int64 connection_id) {
+  MemoryContext context = CurrentMemoryContext;
+  const Api api = open_api();
+  if (sql("SELECT p.name FROM supaglue_internal.connections c "
+          "JOIN supaglue_internal.providers p ON p.id = c.provider_id WHERE c.id = $1",
+          {int_arg(connection_id)}) == 0)
+    no_such(kConnection, connection_id);
+  MemoryContextSwitchTo(context);  // the name must outlive SPI's memory
+  char *name = text_at(0, 1);
+  close_api(api);
+  return name;
+}
+
+}  // namespace
+
+// It records nothing: a lock on the connection's row would stand in the way of the token keeper for
+// as long as the caller's transaction lasts.
+SUPAGLUE_FUNCTION(supaglue_test_connection) {
+  const int64 id = int_argument(fcinfo, 0, "id");
+  const char *provider_name = provider_of(id);
+  const char *account_name = nullptr;
+  ErrorData *error = attempt([&] { account_name = probe_connection(id, provider_name); });
+  if (error != nullptr && !is_about_connection(error)) ReThrowError(error);
+  const char *message = error == nullptr ? "the connection works"
+                        : error->detail == nullptr
+                            ? error->message
+                            : format("%s: %s", error->message, error->detail);
+  TupleDesc descriptor;
+  if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE)
+    elog(ERROR, "test_connection() returns a row");
+  Datum values[] = {BoolGetDatum(error == nullptr), CStringGetTextDatum(message),
+                    account_name ? CStringGetTextDatum(account_name) : static_cast<Datum>(0)};
+  bool nulls[] = {false, false, account_name == nullptr};
+  return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
 }

@@ -75,6 +75,12 @@ OAuth read_oauth(const std::string &kind, const Json &object) {
   return oauth;
 }
 
+Probe read_probe(const std::string &kind, const Json &object) {
+  ObjectReader reader(kind, "probe", object,
+                      {{"path", "path"}, {"account_name_pointer", "account_name_pointer"}});
+  return {reader.required_text("path"), pointer(reader, "account_name_pointer")};
+}
+
 ObjectNames read_object_names(const std::string &kind, const Json &object) {
   ObjectReader reader(kind, "object_names", object,
                       {{"pattern", "pattern"},
@@ -128,6 +134,7 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
                        {"login_url", "login_url"},
                        {"base_url", "base_url"},
                        {"oauth", "oauth"},
+                       {"probe", "probe"},
                        {"strategy", "strategy"},
                        {"object_names", "object_names"},
                        {"lookback_ms", "lookback_ms"},
@@ -152,6 +159,7 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
   connector->login_url = reader.address("login_url").value_or("");
   connector->base_url = reader.address("base_url").value_or("");
   if (const Json *oauth = reader.find("oauth")) connector->oauth = read_oauth(kind, *oauth);
+  if (const Json *probe = reader.find("probe")) connector->probe = read_probe(kind, *probe);
   connector->strategy = reader.required_text("strategy", 63);
   if (const Json *names = reader.find("object_names")) {
     connector->object_names = read_object_names(kind, *names);

@@ -35,6 +35,12 @@ struct OAuth {
   std::string account_id_pattern;  // regular expression; its first group is the account id
 };
 
+/// The cheapest request that shows whether a connection works.
+struct Probe {
+  std::string path;                  // empty: the provider has none
+  std::string account_name_pointer;  // JSON pointer into its answer; empty: it does not tell
+};
+
 /// How a provider spells the names of its objects.
 struct ObjectNames {
   std::string pattern;        // regular expression that every name matches; empty: any name
@@ -50,6 +56,7 @@ struct Connector {
   std::string login_url;  // default; the provider or the connection may override it
   std::string base_url;   // default; empty when it comes with the token
   OAuth oauth;
+  Probe probe;
   std::string strategy;  // names the source: "salesforce"
   ObjectNames object_names;
   int64_t lookback_ms = 0;  // the watermark stays this far behind the provider's clock

@@ -35,8 +35,7 @@ Resource *load_destination(int64 id, const char *lock) {
           {int_arg(id)}) == 0)
     no_such(kDestination, id);
   const char *application = text_at(0, 1), *name = text_at(0, 2), *plain = text_at(0, 3);
-  return stored_resource(id, application, name, plain,
-                         unseal_secret_as_stored(purpose_of(kDestination, id), bytes_at(0, 4)));
+  return stored_resource(kDestination, id, application, name, plain, bytes_at(0, 4));
 }
 
 bool same_place(const Resource *a, const Resource *b) {
@@ -137,6 +136,7 @@ SUPAGLUE_FUNCTION(supaglue_test_destination) {
   const MemoryContext caller = CurrentMemoryContext;
   const Api api = open_api();
   const Resource *destination = load_destination(id, "");
+  require_readable(destination);
   const char *failure = destination_failure(destination->name, destination->plain,
                                             read_secret_files(destination->secret), api.caller);
   MemoryContextSwitchTo(caller);

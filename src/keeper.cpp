@@ -131,8 +131,11 @@ void refresh(const Errand *errand, Report *report) {
         [&] { work->tokens = token_answer(*work->connector, state->grant, work->response, now); });
   });
   if (error != nullptr) {
-    if (error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
-      refuse_tokens(id, reason_of(error));
+    if (error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION &&
+        !refuse_tokens(id, state->access.generation, reason_of(error))) {
+      report->state = Report::kFresh;  // by other credentials
+      return;
+    }
     return report_failure(report, error);
   }
   error = store_tokens(id, state->access.generation, &work->tokens);

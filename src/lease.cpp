@@ -49,11 +49,11 @@ Lease *claim_run(int64 sync_id, int worker, int slot) {
   if (sync == nullptr || !may_run(sync_id)) return nullptr;
   const Run *run = plan_run(sync, sync->triggered, sync->trigger_full);
   sql("INSERT INTO supaglue_internal.runs"
-      " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since)"
-      " VALUES ($1, $2, $3, 'fetch', $4, $5, $6, $7, $8)",
+      " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since, forced)"
+      " VALUES ($1, $2, $3, 'fetch', $4, $5, $6, $7, $8, $9)",
       {int_arg(run->id), int_arg(sync_id), int_arg(worker), int_arg(slot),
        text_arg(run->full ? "full" : "incremental"), text_arg(run->reason),
-       time_arg(run->started_at), time_arg(run->since)});
+       time_arg(run->started_at), time_arg(run->since), bool_arg(run->forced)});
   if (sync->triggered)
     sql("UPDATE supaglue_internal.syncs SET triggered = false, trigger_full = false WHERE id = $1",
         {int_arg(sync_id)});
@@ -137,13 +137,14 @@ static Run *run_of_row() {
   run->bytes_received = int_at(0, 9);
   run->provider_count = int_at(0, 10);
   run->metadata = text_at(0, 11);
+  run->forced = bool_at(0, 12);
   run->emitted_at = DT_NOBEGIN;
   return run;
 }
 
 static const char *const kRunColumns =
     "id, strategy = 'full', reason, started_at, since, provider_time, records_read, requests,"
-    " bytes_received, coalesce(provider_count, -1), metadata";
+    " bytes_received, coalesce(provider_count, -1), metadata, forced";
 
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
                 const char *message) {
@@ -171,10 +172,10 @@ Run *lock_merge(int64 run_id, Fetched *fetched) {
                  kRunColumns),
           {int_arg(run_id)}) == 0)
     return nullptr;
-  fetched->sync_id = int_at(0, 12);
-  fetched->slot = static_cast<int>(int_at(0, 13));
-  fetched->pages = static_cast<int>(int_at(0, 14));
-  fetched->attempts = static_cast<int>(int_at(0, 15));
+  fetched->sync_id = int_at(0, 13);
+  fetched->slot = static_cast<int>(int_at(0, 14));
+  fetched->pages = static_cast<int>(int_at(0, 15));
+  fetched->attempts = static_cast<int>(int_at(0, 16));
   return run_of_row();
 }
 

@@ -89,10 +89,11 @@ SUPAGLUE_FUNCTION(supaglue_materialize) {
   Merge *merge = open_merge(destination, sync, run);
   read_and_merge(sync, run, merge);
   finish_run(sync, run);
-  // It worked, so nobody refuses the connection any more.
-  if (sql("SELECT FROM supaglue_internal.connections WHERE id = $1 "
-          "AND status = 'reauthorization_required'",
-          {int_arg(sync->connection_id)}) > 0)
+  // It worked, so nobody refuses the connection any more. The token keeper may have said so
+  // already.
+  if (sql_latest("SELECT FROM supaglue_internal.connections WHERE id = $1 "
+                 "AND status = 'reauthorization_required'",
+                 {int_arg(sync->connection_id)}) > 0)
     readmit_connection(sync->connection_id);
   sql("SELECT r FROM supaglue.sync_runs AS r WHERE id = $1", {int_arg(run->id)});
   bool null;

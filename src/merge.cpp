@@ -326,7 +326,7 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   run->rejected = run->values_nulled = 0;
   run->emitted_at = emitted_after(sync->emitted_at);
   merge->emitted_at = iso_of_time(run->emitted_at);
-  merge->page_statement = page_statement(table, run->full && strcmp(run->reason, "manual") == 0);
+  merge->page_statement = page_statement(table, run->forced);
   merge->walk_statement = walk_statement(table);
   merge->absent_statement = absent_statement(table);
   merge->newest = make_in<std::vector<const Record *>>(merge->context);

@@ -77,7 +77,6 @@ void merge_run(Merging *merging) {
   Run *run = lock_merge(merging->run_id, &fetched);
   const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
   if (sync == nullptr) return;
-  run->records_read = 0;  // the merge counts them itself
   Destination *destination = merging->destination;
   destination->begin();
   Merge *merge = nullptr;
@@ -196,7 +195,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
   if (!begin_worker(WorkerKind::kMerger, &place)) return;
   MemoryContext round =
       AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);
-  int64 next_sweep_ms = now_ms() + kSweepMs;
+  int64 next_sweep_ms = 0;  // at once: a server may never run for that long
   for (;;) {
     MemoryContextSwitchTo(round);
     MemoryContextReset(round);

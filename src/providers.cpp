@@ -32,8 +32,7 @@ static Resource *load_provider(int64 id) {
           {int_arg(id)}) == 0)
     no_such(kProvider, id);
   const char *application = text_at(0, 1), *name = text_at(0, 2), *plain = text_at(0, 3);
-  return stored_resource(id, application, name, plain,
-                         unseal_secret_as_stored(purpose_of(kProvider, id), bytes_at(0, 4)));
+  return stored_resource(kProvider, id, application, name, plain, bytes_at(0, 4));
 }
 
 SUPAGLUE_FUNCTION(supaglue_update_provider) {

@@ -1,5 +1,7 @@
 // pg: reading a provider in a backend. See reading.hpp. It must not know who reads, nor what
 // becomes of the records.
+#include "probe.hpp"
+
 #include "reading.hpp"
 
 #include "pg.hpp"
@@ -14,8 +16,11 @@ namespace supaglue {
 /// What is read, as the pure parts have it. For guard bodies.
 struct Subject {
   explicit Subject(const ReadingSpec *spec);
+  std::unique_ptr<Source> source() const {
+    return task.object.empty() ? make_probe(connector) : make_source(connector, task);
+  }
   std::shared_ptr<const Connector> connector;
-  Task task;
+  Task task;  // of no object: a probe
 };
 
 /// Its C++ members are for guard bodies. Lives in a memory context, on errors too.
@@ -45,9 +50,8 @@ void append_texts(const List *list, std::vector<std::string> *texts) {
 
 /// For guard bodies; the pool is made before, because that may raise.
 void start_fetch(Reading *reading, Pool *pool) {
-  reading->fetch =
-      std::make_unique<Fetch>(*pool, reading->subject.connector,
-                              make_source(reading->subject.connector, reading->subject.task));
+  const Subject &subject = reading->subject;
+  reading->fetch = std::make_unique<Fetch>(*pool, subject.connector, subject.source());
 }
 
 TokenState *load_as_owner(MemoryContext context, int64 connection_id) {
@@ -70,13 +74,16 @@ void give_new_access(Reading *reading) {
       AllocSetContextCreate(CurrentMemoryContext, "supaglue tokens", ALLOCSET_SMALL_SIZES);
   const int64 had = reading->fetch->access().generation;
   TokenState *state = load_as_owner(context, reading->connection_id);
+  const auto is_new = [&] {
+    return state->access.generation > had && !state->access.access_token.empty();
+  };
   // Somebody else may have refreshed it already; else, and when that one has expired too, it is our
-  // turn.
-  if (state->access.generation <= had || state->access.access_token.empty()) {
+  // turn. Once more when the connection got other credentials while the old ones were refreshed.
+  for (int turn = 0; turn < 2 && !is_new(); ++turn) {
     refresh_as_owner(reading->connection_id, Max(state->access.generation, had));
     state = load_as_owner(context, reading->connection_id);
   }
-  if (state->access.generation <= had || state->access.access_token.empty())
+  if (!is_new())
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
              errmsg("connection " INT64_FORMAT " has no usable token", reading->connection_id),
@@ -122,6 +129,7 @@ Subject::Subject(const ReadingSpec *spec) : connector(Connector::builtin(spec->p
   if (connector == nullptr)
     throw Error(ErrorClass::kBadDocument,
                 std::string("there is no provider \"") + spec->provider_name + "\"");
+  if (spec->object == nullptr) return;
   task.object = connector->exact_object(spec->object_type, spec->object);
   if (task.object.empty())
     throw Error(ErrorClass::kBadDocument, std::string(spec->provider_name) + " has no " +
@@ -218,11 +226,22 @@ char *reading_metadata(const Reading *reading) {
   return text[0] == '\0' ? nullptr : text;
 }
 
-char *describe_reading(const ReadingSpec *spec) {
-  return guarded_text([&] {
-    const Subject subject(spec);
-    return make_source(subject.connector, subject.task)->describe_request();
+char *probe_connection(int64 connection_id, const char *provider_name) {
+  ReadingSpec spec = {};
+  spec.connection_id = connection_id;
+  spec.provider_name = provider_name;
+  Reading *reading = open_reading(CurrentMemoryContext, &spec);
+  while (next_page(reading) != nullptr) {
+  }
+  char *name = guarded_text([&] {
+    const Json told = reading->fetch->source().metadata();
+    return told.is_string() ? told.get<std::string>() : std::string();
   });
+  return name[0] == '\0' ? nullptr : name;
+}
+
+char *describe_reading(const ReadingSpec *spec) {
+  return guarded_text([&] { return Subject(spec).source()->describe_request(); });
 }
 
 }  // namespace supaglue

@@ -1,6 +1,6 @@
 // pg: reading a provider in a backend: drives a Fetch (fetch.hpp) with every wait on the latch, and
-// gets tokens through the keeper. The foreign scan and materialize() use it; the fetcher has its
-// own loop.
+// gets tokens through the keeper. The foreign scan, materialize() and test_connection() use it; the
+// fetcher has its own loop.
 #pragma once
 
 #include "pg.hpp"
@@ -12,8 +12,8 @@ struct ReadingSpec {
   int64 connection_id;
   const char *provider_name;
   const char *object_type;
-  const char *object;
-  const char *since;  // ISO stamp or null
+  const char *object;  // null: none, the connection is only probed
+  const char *since;   // ISO stamp or null
   bool with_deleted;
   const char *metadata;  // JSON or null
   const char *config;    // the object's JSON (exclude_fields), or null
@@ -39,6 +39,9 @@ void reading_counts(const Reading *reading, int64 *requests, int64 *bytes, int64
                     int64 *total);
 /// JSON of what the source learned, in the current context; null when nothing.
 char *reading_metadata(const Reading *reading);
+/// Asks the provider whether a connection works, and gives the account's name; null when it is not
+/// told. Raises the provider's error.
+char *probe_connection(int64 connection_id, const char *provider_name);
 /// The request in the provider's words without any network: for EXPLAIN.
 char *describe_reading(const ReadingSpec *spec);
 

@@ -181,7 +181,7 @@ const char *RemoteDestination::connect(const Address *address, Oid owner) {
       {"sslcert", certificate.path != nullptr ? certificate.path : kNoFile},
       {"sslkey", key.path != nullptr ? key.path : kNoFile},
       {"gssencmode", "disable"},
-      {"passfile", "/dev/null"},
+      {"passfile", kNoFile},
       {"client_encoding", "UTF8"},
       {"application_name", "supaglue"},
       {"keepalives_idle", "30"},

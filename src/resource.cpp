@@ -31,8 +31,12 @@ Resource *resource_of(Document *document) {
   return resource;
 }
 
-Resource *stored_resource(int64 id, const char *application_id, const char *name, const char *plain,
-                          const char *secret) {
+Resource *stored_resource(const Kind &kind, int64 id, const char *application_id, const char *name,
+                          const char *plain, const bytea *sealed) {
+  const char *secret = nullptr;
+  ErrorData *unreadable = nullptr;
+  if (sealed != nullptr)
+    unreadable = attempt([&] { secret = unseal_secret_as_stored(purpose_of(kind, id), sealed); });
   auto *document = make_in<Document>(CurrentMemoryContext);
   guard([&] {
     document->id = id;
@@ -41,10 +45,23 @@ Resource *stored_resource(int64 id, const char *application_id, const char *name
     document->plain["application_id"] = application_id;
     if (secret != nullptr) document->secret = Json::parse(secret);
   });
-  return resource_of(document);
+  Resource *stored = resource_of(document);
+  stored->unreadable = unreadable;
+  return stored;
+}
+
+void require_readable(const Resource *stored) {
+  if (stored->unreadable != nullptr) ReThrowError(stored->unreadable);
 }
 
 char *patched_document(const Kind &kind, const Resource *stored, const char *patch) {
+  if (stored->unreadable != nullptr) {
+    if (!guard([&] { return names_secret(kind.noun, patch); })) require_readable(stored);
+    ereport(WARNING,
+            (errmsg("the stored secrets of %s " INT64_FORMAT " cannot be read and are forgotten",
+                    kind.noun, stored->id),
+             errdetail("Only those that are given now are kept.")));
+  }
   return guarded_text([&] { return patched(kind.noun, *stored->document, patch); });
 }
 

@@ -31,6 +31,7 @@ struct Resource {
   const char *plain;   // JSON without id, application_id, name and secrets
   const char *secret;  // JSON; null: none
   const Document *document;
+  ErrorData *unreadable;  // why the secret that is stored cannot be unsealed; null: it can
 };
 
 /// A jsonb argument as text; NULL is an error that names it.
@@ -47,10 +48,13 @@ Resource *read_resource(Read &&read) {
   return resource_of(document);
 }
 
-/// A resource as it is stored.
-Resource *stored_resource(int64 id, const char *application_id, const char *name, const char *plain,
-                          const char *secret);
-/// The document after a merge patch over the stored one, to be read again.
+/// A resource as it is stored, with the secret as it is sealed (null: none).
+Resource *stored_resource(const Kind &kind, int64 id, const char *application_id, const char *name,
+                          const char *plain, const bytea *sealed);
+/// Raises why its secret cannot be unsealed, if so.
+void require_readable(const Resource *stored);
+/// The document after a merge patch over the stored one, to be read again. Where the key is lost, a
+/// patch that gives the secrets anew needs none of the old ones; any other is refused.
 char *patched_document(const Kind &kind, const Resource *stored, const char *patch);
 /// What was read from it must have the id and the application that it had.
 void require_same_identity(const Kind &kind, const Resource *stored, Resource *next);

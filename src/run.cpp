@@ -141,6 +141,7 @@ Run *plan_run(const Sync *sync, bool manual, bool force_full) {
   run->id = int_at(0, 1);
   run->started_at = GetCurrentTimestamp();
   run->full = must_be_full(sync, force_full, run->started_at);
+  run->forced = force_full;
   run->reason = strcmp(sync->phase, "created") == 0 ? "initial"
                 : manual                            ? "manual"
                 : sync->consecutive_failures > 0    ? "retry"
@@ -175,8 +176,10 @@ void finish_run(const Sync *sync, const Run *run) {
   incrementals_since_full = CASE WHEN $2 = 'full' THEN 0 ELSE incrementals_since_full + 1 END,
   last_error_class = NULL, last_error = NULL, consecutive_failures = 0, waiting_for = NULL,
   unavailable = false,
-  pause_reason = CASE WHEN paused_by <@ '{permission,gone}' THEN NULL ELSE pause_reason END,
-  paused_by = pg_catalog.array_remove(pg_catalog.array_remove(paused_by, 'permission'), 'gone'),
+  pause_reason = CASE WHEN paused_by <@ '{authentication,permission,gone}' THEN NULL
+                      ELSE pause_reason END,
+  paused_by = ARRAY(SELECT cause FROM pg_catalog.unnest(paused_by) AS cause
+                    WHERE cause <> ALL ('{authentication,permission,gone}')),
   emitted_at = $7, rows_stored = $8, metadata = coalesce($9::jsonb, metadata)
 WHERE id = $1)",
       {int_arg(sync->id), text_arg(run->full ? "full" : "incremental"), time_arg(watermark),

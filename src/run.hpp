@@ -11,6 +11,7 @@ namespace supaglue {
 struct Run {
   int64 id;
   bool full;
+  bool forced;         // full because the user asked for it
   const char *reason;  // 'initial', 'schedule', 'manual', ...
   TimestampTz started_at;
   TimestampTz since;          // incremental: the watermark to read from; DT_NOBEGIN: everything

@@ -160,7 +160,7 @@ Stored load_sync_config(int64 id, Oid caller) {
   const char *application = text_at(0, 1), *name = text_at(0, 2), *plain = text_at(0, 3);
   Stored stored = {nullptr, int_at(0, 4), text_at(0, 5), int_at(0, 6),
                    static_cast<Oid>(int_at(0, 7))};
-  stored.resource = stored_resource(id, application, name, plain, nullptr);
+  stored.resource = stored_resource(kSyncConfig, id, application, name, plain, nullptr);
   return stored;
 }
 

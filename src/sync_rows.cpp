@@ -63,21 +63,37 @@ void reschedule_syncs(int64 sync_config_id) {
   wake_at_commit(WorkerKind::kFetcher);
 }
 
+// Makes the syncs due that a refusal paused. `which` and `lock` are parts of the query for them.
+static void unpause(int64 connection_id, const char *which, const char *lock) {
+  sql(format("WITH freed AS ("
+             "  UPDATE supaglue_internal.syncs SET"
+             "    paused_by = pg_catalog.array_remove(paused_by, 'authentication'),"
+             "    pause_reason = CASE WHEN paused_by <@ '{authentication}' THEN NULL"
+             "                        ELSE pause_reason END,"
+             "    waiting_for = NULL, next_run_at = pg_catalog.now()"
+             "  WHERE id IN (SELECT id FROM supaglue_internal.syncs"
+             "               WHERE connection_id = $1 AND (%s) FOR NO KEY UPDATE %s)"
+             "  RETURNING id)"
+             "INSERT INTO supaglue_internal.sync_changes SELECT id FROM freed",
+             which, lock),
+      {int_arg(connection_id)});
+  wake_at_commit(WorkerKind::kFetcher);
+}
+
 void readmit_connection(int64 connection_id) {
   sql("UPDATE supaglue_internal.connections SET status = 'active', status_reason = NULL "
       "WHERE id = $1",
       {int_arg(connection_id)});
-  sql("WITH freed AS ("
-      "  UPDATE supaglue_internal.syncs SET paused_by = pg_catalog.array_remove(paused_by, "
-      "'authentication'),"
-      "    pause_reason = CASE WHEN paused_by <@ '{authentication}' THEN NULL ELSE pause_reason "
-      "END,"
-      "    waiting_for = NULL, next_run_at = pg_catalog.now()"
-      "  WHERE connection_id = $1 AND (paused_by @> '{authentication}' OR waiting_for = 'backoff')"
-      "  RETURNING id)"
-      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM freed",
+  unpause(connection_id, "paused_by @> '{authentication}' OR waiting_for = 'backoff'", "");
+}
+
+void readmit_unlocked(int64 connection_id) {
+  sql("UPDATE supaglue_internal.connections SET status = 'active', status_reason = NULL "
+      "WHERE id IN (SELECT id FROM supaglue_internal.connections "
+      "             WHERE id = $1 AND status = 'reauthorization_required' "
+      "             FOR NO KEY UPDATE SKIP LOCKED)",
       {int_arg(connection_id)});
-  wake_at_commit(WorkerKind::kFetcher);
+  unpause(connection_id, "paused_by @> '{authentication}'", "SKIP LOCKED");
 }
 
 void readmit_connections(int64 provider_id) {

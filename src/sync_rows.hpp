@@ -18,7 +18,10 @@ void reschedule_syncs(int64 sync_config_id);
 /// Lets a connection that the provider refused try again: it is active, and the syncs that the
 /// refusal paused are due.
 void readmit_connection(int64 connection_id);
-/// The same for all of a provider's connections that it refused.
+/// The same without ever waiting, for the token keeper: a row that is locked is left as it is; its
+/// holder will tell.
+void readmit_unlocked(int64 connection_id);
+/// readmit_connection() for all of a provider's connections that it refused.
 void readmit_connections(int64 provider_id);
 
 struct SyncCount {

@@ -7,6 +7,7 @@
 #include "catalog.hpp"
 #include "secret.hpp"
 #include "sql.hpp"
+#include "sync_rows.hpp"
 
 namespace supaglue {
 
@@ -108,6 +109,43 @@ void store(int64 connection_id, int64 generation, const Tokens *tokens) {
        time_arg(tokens->expires_at_ms == 0 ? DT_NOBEGIN : time_of_ms(tokens->expires_at_ms))});
 }
 
+/// The provider accepts the grant. Never waits: whoever has the connection's row is about to say
+/// himself how it stands.
+void record_acceptance(int64 connection_id, const std::string *account_id) {
+  keep_durably();
+  if (!account_id->empty())
+    sql("UPDATE supaglue_internal.connections SET account_id = $2"
+        " WHERE id IN (SELECT id FROM supaglue_internal.connections"
+        "              WHERE id = $1 AND account_id IS DISTINCT FROM $2"
+        "              FOR NO KEY UPDATE SKIP LOCKED)",
+        {int_arg(connection_id), text_arg(account_id->c_str())});
+  readmit_unlocked(connection_id);
+}
+
+bool is_current(int64 connection_id, int64 generation) {
+  return sql("SELECT FROM supaglue_internal.tokens WHERE connection_id = $1 AND generation = $2",
+             {int_arg(connection_id), int_arg(generation)}) > 0;
+}
+
+/// False: other credentials were stored meanwhile.
+bool refuse(int64 connection_id, int64 generation, const char *reason) {
+  keep_durably();
+  // New credentials come under a lock on the connection: first the lock, then the look.
+  sql("SELECT FROM supaglue_internal.connections WHERE id = $1 FOR NO KEY UPDATE",
+      {int_arg(connection_id)});
+  if (!is_current(connection_id, generation)) return false;
+  if (sql("UPDATE supaglue_internal.connections c"
+          " SET status = 'reauthorization_required', status_reason = $2"
+          " FROM supaglue_internal.providers p WHERE c.id = $1 AND p.id = c.provider_id"
+          " AND c.status <> 'reauthorization_required'"
+          " RETURNING c.application_id, c.customer_id, p.name,"
+          " jsonb_build_object('connection_id', c.id, 'reason', c.status_reason)::text",
+          {int_arg(connection_id), text_arg(reason)}) == 1)
+    write_event("connection.reauthorization_required", text_at(0, 1), text_at(0, 2), text_at(0, 3),
+                0, 0, text_at(0, 4));
+  return true;
+}
+
 }  // namespace
 
 ErrorData *store_tokens(int64 connection_id, int64 generation, const Tokens *tokens) {
@@ -116,30 +154,16 @@ ErrorData *store_tokens(int64 connection_id, int64 generation, const Tokens *tok
     error = unit_of_work([&] { store(connection_id, generation, tokens); });
     if (error == nullptr) break;
   }
-  // Apart from the tokens, which must not wait for whoever has the connection's row.
-  if (error == nullptr && !tokens->account_id.empty())
-    error = unit_of_work([&] {
-      keep_durably();
-      sql("UPDATE supaglue_internal.connections SET account_id = $2"
-          " WHERE id = $1 AND account_id IS DISTINCT FROM $2",
-          {int_arg(connection_id), text_arg(tokens->account_id.c_str())});
-    });
-  return error;
+  if (error != nullptr) return error;
+  // Apart from the tokens, which are good whatever comes of this.
+  unit_of_work([&] { record_acceptance(connection_id, &tokens->account_id); });
+  return nullptr;
 }
 
-ErrorData *refuse_tokens(int64 connection_id, const char *reason) {
-  return unit_of_work([&] {
-    keep_durably();
-    if (sql("UPDATE supaglue_internal.connections c"
-            " SET status = 'reauthorization_required', status_reason = $2"
-            " FROM supaglue_internal.providers p WHERE c.id = $1 AND p.id = c.provider_id"
-            " AND c.status <> 'reauthorization_required'"
-            " RETURNING c.application_id, c.customer_id, p.name,"
-            " jsonb_build_object('connection_id', c.id, 'reason', c.status_reason)::text",
-            {int_arg(connection_id), text_arg(reason)}) == 1)
-      write_event("connection.reauthorization_required", text_at(0, 1), text_at(0, 2),
-                  text_at(0, 3), 0, 0, text_at(0, 4));
-  });
+bool refuse_tokens(int64 connection_id, int64 generation, const char *reason) {
+  bool stands = true;
+  unit_of_work([&] { stands = refuse(connection_id, generation, reason); });
+  return stands;
 }
 
 }  // namespace supaglue

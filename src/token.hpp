@@ -31,10 +31,13 @@ bool lock_tokens(int64 connection_id);
 void unlock_tokens(int64 connection_id);
 /// Stores refreshed tokens, commits with synchronous_commit on (its own transaction), and records
 /// account id and base url. `generation` is the one that was refreshed: when the connection has got
-/// other credentials meanwhile, nothing is stored. An error is logged and returned, null when all
-/// went well; no transaction may be under way.
+/// other credentials meanwhile, nothing is stored. A connection that was thought to be lost is
+/// active again, and its syncs are due. An error is logged and returned, null when all went well;
+/// no transaction may be under way.
 ErrorData *store_tokens(int64 connection_id, int64 generation, const Tokens *tokens);
-/// Records that the provider refused the grant: connection status, event. The same rules.
-ErrorData *refuse_tokens(int64 connection_id, const char *reason);
+/// Records that the provider refused the grant: connection status, event. False: nothing is said of
+/// the connection by that, because it has got other credentials meanwhile. Errors are logged; no
+/// transaction may be under way.
+bool refuse_tokens(int64 connection_id, int64 generation, const char *reason);
 
 }  // namespace supaglue

@@ -104,6 +104,22 @@ is(query("select state from supaglue.syncs where id = $contact"), 'paused', 'it 
 query("select supaglue.resume_sync($contact)");
 is(query("select state || coalesce(pause_reason, '') from supaglue.syncs where id = $contact"), 'idle', 'it goes on');
 
+# --- A provider whose clock went back ---------------------------------------------------------------------------
+$simulator->control('clock', { offset_seconds => 86400 });
+$simulator->control('update', { org => 'acme', object => 'Contact', id => $ids[0], set => { LastName => 'Tomorrow' } });
+query("select supaglue.trigger_sync($contact)");
+is(query("select status from supaglue.wait_for_sync($contact)"), 'SUCCESS', 'a change of tomorrow is read');
+$simulator->control('clock', { offset_seconds => 0 });
+$simulator->control('update', { org => 'acme', object => 'Contact', id => $ids[0], set => { LastName => 'Today' } });
+my $last_name = "select _supaglue_raw_data->>'LastName' from ${\ table('Contact')} where id = '$ids[0]'";
+query("update supaglue_internal.syncs set last_full_at = null where id = $contact");
+query("select supaglue.trigger_sync($contact)");
+is(query("select strategy from supaglue.wait_for_sync($contact)"), 'full', 'a run is full for a reason of our own');
+is(query($last_name), 'Tomorrow', 'and keeps the newer version');
+query("select supaglue.trigger_sync($contact, true)");
+is(query("select strategy from supaglue.wait_for_sync($contact)"), 'full', 'a run is full because the user asks');
+is(query($last_name), 'Today', 'and believes the provider');
+
 # --- Errors of those who steer --------------------------------------------------------------------------------
 my ($status, $out, $error) = $node->psql('postgres', "select supaglue.wait_for_sync(999)");
 like($error, qr/sync 999 does not exist/, 'a sync that does not exist is named');

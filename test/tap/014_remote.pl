@@ -69,6 +69,7 @@ is(query("select status || ' ' || records_updated from supaglue.wait_for_sync($s
 is(there('select max(_supaglue_emitted_at) from "salesforce_Contact"'), $emitted, 'and nothing is written again');
 is(query("select emitted_at from supaglue.sync_runs order by id desc limit 1"), $emitted, 'the record tells the rows\' emitted_at');
 
+unlike(slurp_file($node->logfile), qr/password file/, 'libpq has nothing to say to the log');
 $node->stop;
 $remote->stop;
 done_testing();

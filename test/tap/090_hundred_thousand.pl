@@ -37,10 +37,11 @@ $node->safe_psql('postgres', q{
 		"default_config": {"period_ms": 3600000, "strategy": "full then incremental"},
 		"standard_objects": [{"object": "Contact"}]}')});
 wait_until(sub { ($simulator->ask('held')->{held} // 0) > 0 }, 'a page is held back');
-is($node->safe_psql('postgres', q{
+# (What one did a moment ago may just be ending.)
+wait_until(sub { $node->safe_psql('postgres', q{
 	select count(*) from pg_stat_activity where backend_type like 'supaglue%'
-		and (backend_xmin is not null or backend_xid is not null)}),
-	'0', 'no worker has a snapshot while it waits on the network');
+		and (backend_xmin is not null or backend_xid is not null)}) eq '0' },
+	'no worker has a snapshot while it waits on the network');
 is($node->safe_psql('postgres', 'select count(*) from supaglue_data."salesforce_Contact"'), '0', 'nothing of an unfinished run is seen');
 $simulator->control('release');
 

@@ -25,6 +25,7 @@ TEST(ConnectorTest, KnowsSalesforce) {
   EXPECT_EQ(connector->oauth.capture_base_url, "/instance_url");
   EXPECT_EQ(connector->lookback_ms, 600'000);
   EXPECT_EQ(connector->error_code_pointer, "/0/errorCode");
+  EXPECT_EQ(connector->probe.path, "/services/oauth2/userinfo");
   EXPECT_FALSE(Connector::builtin("nonesuch"));
 }
 

@@ -1,0 +1,234 @@
+// pg: the runs that a fetcher has under way. See job.hpp.
+#include "job.hpp"
+
+#include <algorithm>
+
+#include "pg.hpp"
+#include "settings.hpp"
+#include "spool.hpp"
+#include "sql.hpp"
+#include "worker.hpp"
+
+namespace supaglue {
+
+namespace {
+
+constexpr int64 kLockRetryMs = 1'000;  // a lock was not to be had
+
+void drop_job(Jobs *jobs, Job *job) {
+  guard([&] { jobs->by_run.erase(int64{job->run_id}); });
+}
+
+void fail(Job *job, const char *error_class, const char *message, const char *detail) {
+  strlcpy(job->error_class, error_class, sizeof job->error_class);
+  if (detail != nullptr && detail[0] != '\0')
+    snprintf(job->error_message, sizeof job->error_message, "%s: %s", message, detail);
+  else
+    strlcpy(job->error_message, message, sizeof job->error_message);
+  job->error_message[pg_mbcliplen(job->error_message, static_cast<int>(strlen(job->error_message)),
+                                  sizeof job->error_message - 1)] = '\0';
+  job->pending = Job::Pending::kFailure;
+  job->in_flight = job->needs_token = false;
+  job->not_before_ms = 0;
+}
+
+// Whether another answer may be asked for without too much lying in memory.
+bool memory_allows(const Jobs *jobs, const Job *job) {
+  const size_t limit = static_cast<size_t>(settings.memory_limit_mb) << 20;
+  size_t taken = 0;
+  for (const auto &[run_id, other] : jobs->by_run)
+    if (other->in_flight) taken += other->weight;
+  return taken == 0 || taken + job->weight <= limit;
+}
+
+// Takes the page that has come and makes it ready to be kept.
+void take_page(Job *job) {
+  const Page page = job->fetch->take_page();
+  job->records += static_cast<int64>(page.records.size() + page.rejects.size());
+  job->weight = std::max<size_t>(page.storage.size() * 2, 64 << 10);
+  // A page of nothing need not be kept: reading it again costs what it cost.
+  if (page.records.empty() && page.rejects.empty()) return;
+  const Source &source = job->fetch->source();
+  job->packed = page.pack();
+  job->cursor = source.cursor().dump();
+  job->pending = Job::Pending::kPage;
+}
+
+// What the source tells of itself, when it is new.
+void take_notes(Job *job) {
+  const Source &source = job->fetch->source();
+  const Json plan = source.plan(), metadata = source.metadata();
+  job->plan = plan.is_null() ? "" : plan.dump();
+  job->metadata = metadata.is_null() ? "" : metadata.dump();
+}
+
+Progress progress_of(const Job *job) {
+  Progress progress = {};
+  progress.records_read = job->records;
+  progress.requests = job->requests_before;
+  progress.bytes_received = job->bytes_before;
+  progress.provider_count = -1;
+  if (job->fetch != nullptr) {
+    progress.requests += job->fetch->counters().requests;
+    progress.bytes_received += job->fetch->counters().bytes_received;
+    progress.provider_count = job->fetch->source().total();
+    progress.provider_time_ms = job->fetch->first_request_at_ms();
+    // The plan is for a successor, who needs it with a page only.
+    if (job->pending == Job::Pending::kPage && job->plan != job->plan_kept)
+      progress.plan = job->plan.c_str();
+    if (!job->metadata.empty() && job->metadata != job->metadata_kept)
+      progress.metadata = job->metadata.c_str();
+  }
+  return progress;
+}
+
+Lease lease_of(const Job *job) {
+  Lease lease = {};
+  lease.run_id = job->run_id;
+  lease.sync_id = job->sync_id;
+  lease.connection_id = job->connection_id;
+  lease.slot = job->slot;
+  lease.pages = job->pages;
+  return lease;
+}
+
+void kept_page(Job *job) {
+  ++job->pages;
+  job->pending = Job::Pending::kNothing;
+  guard([&] {
+    job->packed = std::string();
+    job->plan_kept = job->plan;
+    job->metadata_kept = job->metadata;
+  });
+}
+
+bool is_about_locks(const ErrorData *error) {
+  return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+         error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+         error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
+}
+
+}  // namespace
+
+Job **all_jobs(const Jobs *jobs, size_t *count) {
+  *count = jobs->by_run.size();
+  auto **all = static_cast<Job **>(palloc(sizeof(Job *) * (*count + 1)));
+  guard([&] {
+    Job **next = all;
+    for (const auto &[run_id, job] : jobs->by_run) *next++ = job.get();
+  });
+  return all;
+}
+
+void fail_job(Job *job, const Raised *raised) {
+  const char *s = raised->sqlstate;
+  fail(job, error_class_of(MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4])), raised->message,
+       raised->detail);
+}
+
+void fail_job(Job *job, const ErrorData *error) {
+  fail(job, error_class_of(error->sqlerrcode), error->message, error->detail);
+}
+
+void begin_job(Jobs *jobs, const Lease *lease) {
+  Raised raised;
+  Job *job = nullptr;
+  const bool made = attempt(
+      [&] {
+        job = jobs->by_run.insert_or_assign(lease->run_id, std::make_unique<Job>())
+                  .first->second.get();
+        job->run_id = lease->run_id;
+        job->sync_id = lease->sync_id;
+        job->connection_id = lease->connection_id;
+        job->slot = lease->slot;
+        job->pages = lease->pages;
+        job->records = lease->records_read;
+        job->requests_before = lease->requests;
+        job->bytes_before = lease->bytes_received;
+        const auto connector = Connector::builtin(lease->provider_name);
+        if (connector == nullptr)
+          throw Error(ErrorClass::kInternal,
+                      std::string("there is no connector \"") + lease->provider_name + "\"");
+        Task task;
+        task.object = lease->object;
+        if (lease->since != nullptr) task.since = lease->since;
+        if (lease->known != nullptr) task.metadata = Json::parse(lease->known);
+        if (!task.metadata.is_null()) job->metadata_kept = task.metadata.dump();
+        const Json config = Json::parse(lease->config);
+        if (const auto excluded = config.find("exclude_fields"); excluded != config.end())
+          task.exclude_fields = excluded->get<std::vector<std::string>>();
+        auto source = lease->cursor == nullptr
+                          ? make_source(connector, task)
+                          : make_source(connector, task, Json::parse(lease->plan),
+                                        Json::parse(lease->cursor));
+        if (lease->plan != nullptr) job->plan_kept = lease->plan;
+        job->fetch = std::make_unique<Fetch>(jobs->pool, connector, std::move(source));
+      },
+      &raised);
+  if (made) return;
+  if (job == nullptr)
+    ereport(LOG,
+            (errmsg("run " INT64_FORMAT " cannot be begun: %s", lease->run_id, raised.message)));
+  else
+    fail_job(job, &raised);
+}
+
+bool advance_job(Jobs *jobs, Job *job) {
+  const int64 now = now_ms();
+  const double random = jitter();
+  bool moved = false;
+  Raised raised;
+  const bool well = attempt(
+      [&] {
+        if (!job->in_flight && !memory_allows(jobs, job)) return;
+        const Fetch::State state = job->fetch->advance(now, random);
+        job->in_flight = state == Fetch::State::kBusy;
+        job->needs_token = state == Fetch::State::kNeedsToken;
+        moved = state != Fetch::State::kBusy;
+        if (state == Fetch::State::kPage) take_page(job);
+        if (state == Fetch::State::kDone) job->pending = Job::Pending::kEnd;
+        if (state == Fetch::State::kPage || state == Fetch::State::kDone) take_notes(job);
+        if (state == Fetch::State::kFailed) throw job->fetch->error();
+      },
+      &raised);
+  if (!well) fail_job(job, &raised);
+  return moved || !well;
+}
+
+bool record_job(Jobs *jobs, Job *job) {
+  const Lease lease = lease_of(job);
+  const Progress progress = guard([&] { return progress_of(job); });
+  const Job::Pending pending = job->pending;
+  bool held = false;
+  const Outcome outcome = work([&] {
+    if (pending == Job::Pending::kPage) {
+      held = keep_progress(&lease, &progress, job->pages + 1);
+      if (held)
+        keep_in_spool(job->slot, job->run_id, job->pages + 1, job->cursor.c_str(),
+                      job->packed.data(), job->packed.size());
+    } else if (pending == Job::Pending::kEnd) {
+      held = hand_over(&lease, &progress);
+    } else {
+      held = fail_lease(&lease, &progress, job->error_class, job->error_message);
+    }
+  });
+  if (outcome.standing != Standing::kReady) {
+    jobs->served = false;
+    return false;
+  }
+  if (outcome.error != nullptr) {
+    if (is_about_locks(outcome.error) || pending == Job::Pending::kFailure)
+      job->not_before_ms = now_ms() + kLockRetryMs;
+    else
+      fail_job(job, outcome.error);
+    return false;
+  }
+  if (held && pending == Job::Pending::kPage) {
+    kept_page(job);
+    return true;
+  }
+  drop_job(jobs, job);
+  return false;
+}
+
+}  // namespace supaglue

@@ -1,0 +1,52 @@
+// pg: the runs that a fetcher has under way, each a Fetch that waits for its provider while no
+// transaction is open: beginning one, moving it on, recording what has come. It must not know when
+// a run is due, nor where tokens come from.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "lease.hpp"
+#include "pg.hpp"
+
+namespace supaglue {
+
+/// A run in progress. What a transaction is still to record of it stands in `pending`.
+struct Job {
+  enum class Pending { kNothing, kPage, kEnd, kFailure };
+
+  int64 run_id = 0, sync_id = 0, connection_id = 0;
+  int slot = 0, pages = 0;
+  int64 records = 0, requests_before = 0, bytes_before = 0;
+  std::unique_ptr<Fetch> fetch;
+  bool in_flight = false;
+  bool needs_token = false;
+  size_t weight = 2 << 20;  // what its answer may take in memory: a guess before the first
+  int64 not_before_ms = 0;
+  Pending pending = Pending::kNothing;
+  std::string packed, cursor, plan, plan_kept, metadata, metadata_kept;
+  char error_class[32] = "";
+  char error_message[2048] = "";
+};
+
+struct Jobs {
+  explicit Jobs(Pool &pool_in) : pool(pool_in) {}
+  Pool &pool;
+  std::map<int64, std::unique_ptr<Job>> by_run;
+  bool served = false;  // whether the database may be served, as the last transaction found
+};
+
+/// All of them as a plain array, in the current context.
+Job **all_jobs(const Jobs *jobs, size_t *count);
+/// Begins, or goes on with, a run that is leased.
+void begin_job(Jobs *jobs, const Lease *lease);
+/// Lets the fetch go on as far as it goes without waiting. False: it waits.
+bool advance_job(Jobs *jobs, Job *job);
+/// Records what is pending. False: not now, or the job is no more.
+bool record_job(Jobs *jobs, Job *job);
+/// Ends a job by an error, which is to be recorded.
+void fail_job(Job *job, const Raised *raised);
+void fail_job(Job *job, const ErrorData *error);
+
+}  // namespace supaglue

@@ -1,0 +1,162 @@
+// pg: the token refreshes that a fetcher has under way. See refresh.hpp.
+#include "refresh.hpp"
+
+#include "pg.hpp"
+#include "sql.hpp"
+#include "token.hpp"
+#include "worker.hpp"
+
+namespace supaglue {
+
+namespace {
+
+constexpr int kTokenAttempts = 3;
+constexpr int64 kTokenRetryMs = 100;  // another process refreshes
+
+enum class Token { kGiven, kStale, kFailed };
+
+// Gives a job the newest token there is, if it is newer than the one that it has.
+Token offer_token(Jobs *jobs, Job *job, TokenState **state) {
+  MemoryContext context = CurrentMemoryContext;
+  const Outcome outcome = work([&] { *state = load_tokens(context, job->connection_id); });
+  if (outcome.standing != Standing::kReady) {
+    jobs->served = false;
+    return Token::kFailed;
+  }
+  if (outcome.error != nullptr) {
+    fail_job(job, outcome.error);
+    return Token::kFailed;
+  }
+  const bool given = guard([&] {
+    const Access &access = (*state)->access;
+    if (access.access_token.empty() || access.generation <= job->fetch->access().generation)
+      return false;
+    job->fetch->give_access(access);
+    return true;
+  });
+  if (given) job->needs_token = false;
+  return given ? Token::kGiven : Token::kStale;
+}
+
+void ask_for_token(Refreshes *refreshes, Pool *pool, Job *job, const TokenState *state) {
+  Raised raised;
+  const bool asked = attempt(
+      [&] {
+        auto refresh = std::make_unique<Refresh>();
+        refresh->connection_id = job->connection_id;
+        refresh->generation = state->access.generation;
+        refresh->grant = state->grant;
+        refresh->connector = job->fetch->connector();
+        refresh->transfer = pool->start(token_request(*refresh->connector, refresh->grant));
+        refresh->attempts = 1;
+        refreshes->by_connection.emplace(job->connection_id, std::move(refresh));
+      },
+      &raised);
+  if (asked) return;
+  unlock_tokens(job->connection_id);
+  fail_job(job, &raised);
+}
+
+// A refresh that is over, well or not: its jobs go on or fail.
+void end_refresh(Refreshes *refreshes, Jobs *jobs, Refresh *refresh, const Raised *failure) {
+  const int64 connection_id = refresh->connection_id;
+  unlock_tokens(connection_id);
+  guard([&] { refreshes->by_connection.erase(int64{connection_id}); });
+  if (failure == nullptr) return;
+  size_t count;
+  Job **all = all_jobs(jobs, &count);
+  for (size_t i = 0; i < count; ++i)
+    if (all[i]->connection_id == connection_id && all[i]->needs_token) fail_job(all[i], failure);
+}
+
+void raised_of(const ErrorData *error, Raised *raised) {
+  raised->postgres = nullptr;
+  strlcpy(raised->sqlstate, sqlstate_text(error->sqlerrcode), sizeof raised->sqlstate);
+  strlcpy(raised->message, error->message, sizeof raised->message);
+  strlcpy(raised->detail, error->detail != nullptr ? error->detail : "", sizeof raised->detail);
+  raised->hint[0] = '\0';
+}
+
+void take_token_answer(Refreshes *refreshes, Jobs *jobs, Refresh *refresh,
+                       const Response *response) {
+  Raised raised;
+  auto *tokens = make_in<Tokens>(CurrentMemoryContext);
+  const int64 now = now_ms();
+  const bool granted =
+      attempt([&] { *tokens = token_answer(*refresh->connector, refresh->grant, *response, now); },
+              &raised);
+  if (granted) {
+    const ErrorData *error = store_tokens(refresh->connection_id, refresh->generation, tokens);
+    if (error != nullptr) raised_of(error, &raised);
+    return end_refresh(refreshes, jobs, refresh, error == nullptr ? nullptr : &raised);
+  }
+  if (strcmp(raised.sqlstate, sqlstate_of(ErrorClass::kAuthentication)) == 0) {
+    if (!refuse_tokens(refresh->connection_id, refresh->generation,
+                       raised.detail[0] != '\0' ? raised.detail : raised.message))
+      return end_refresh(refreshes, jobs, refresh, nullptr);
+  } else if (strcmp(raised.sqlstate, sqlstate_of(ErrorClass::kTransient)) == 0 &&
+             refresh->attempts < kTokenAttempts) {
+    refresh->not_before_ms = now + static_cast<int64>(1000 * refresh->attempts * jitter());
+    return;
+  }
+  end_refresh(refreshes, jobs, refresh, &raised);
+}
+
+}  // namespace
+
+bool see_to_token(Refreshes *refreshes, Jobs *jobs, Job *job) {
+  if (refreshes->by_connection.count(job->connection_id) > 0) return false;
+  TokenState *state = nullptr;
+  Token token = offer_token(jobs, job, &state);
+  if (token != Token::kStale) return token == Token::kGiven;
+  if (!lock_tokens(job->connection_id)) {
+    job->not_before_ms = now_ms() + kTokenRetryMs;
+    return false;
+  }
+  // Whoever had the lock before us may have refreshed.
+  token = offer_token(jobs, job, &state);
+  if (token == Token::kStale)
+    ask_for_token(refreshes, &jobs->pool, job, state);
+  else
+    unlock_tokens(job->connection_id);
+  return token == Token::kGiven;
+}
+
+void tend_refreshes(Refreshes *refreshes, Jobs *jobs) {
+  const size_t count = refreshes->by_connection.size();
+  auto **all = static_cast<Refresh **>(palloc(sizeof(Refresh *) * (count + 1)));
+  guard([&] {
+    Refresh **next = all;
+    for (const auto &[connection_id, refresh] : refreshes->by_connection) *next++ = refresh.get();
+  });
+  auto *response = make_in<Response>(CurrentMemoryContext);
+  for (size_t i = 0; i < count; ++i) {
+    Refresh *refresh = all[i];
+    const bool answered = guard([&] {
+      if (refresh->transfer == 0 && refresh->not_before_ms <= now_ms()) {
+        refresh->transfer = jobs->pool.start(token_request(*refresh->connector, refresh->grant));
+        ++refresh->attempts;
+      }
+      if (refresh->transfer == 0 || !jobs->pool.take(refresh->transfer, response)) return false;
+      refresh->transfer = 0;
+      return true;
+    });
+    if (answered) take_token_answer(refreshes, jobs, refresh, response);
+  }
+}
+
+void drop_refreshes(Refreshes *refreshes, Pool *pool) {
+  const size_t count = refreshes->by_connection.size();
+  auto *connections = static_cast<int64 *>(palloc(sizeof(int64) * (count + 1)));
+  guard([&] {
+    int64 *next = connections;
+    for (const auto &[connection_id, refresh] : refreshes->by_connection) {
+      *next++ = connection_id;
+      if (refresh->transfer != 0) pool->cancel(refresh->transfer);
+    }
+    refreshes->by_connection.clear();
+  });
+  for (size_t i = 0; i < count; ++i) unlock_tokens(connections[i]);
+}
+
+}  // namespace supaglue
