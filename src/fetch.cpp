@@ -75,6 +75,7 @@ void Fetch::receive(Response response, int64_t now_ms, double jitter) {
       state_ = State::kNeedsToken;
       return;
     case Verdict::Kind::kFail:
+      not_before_ms_ = verdict.retry_at_ms;
       return fail(std::move(verdict.error));
     case Verdict::Kind::kDeliver:
       break;

@@ -47,6 +47,8 @@ class Fetch {
   /// The page that kPage announced; the source's cursor is the one after it.
   Page take_page();
   const Error &error() const { return error_; }
+  /// Before which the provider wants no other request, as it said when it failed us; 0: it did not.
+  int64_t not_before_ms() const { return not_before_ms_; }
   const Source &source() const { return *source_; }
   const std::shared_ptr<const Connector> &connector() const { return connector_; }
   const Counters &counters() const { return counters_; }
@@ -69,6 +71,7 @@ class Fetch {
   int64_t sent_at_ms_ = 0;
   int64_t first_request_at_ms_ = 0;
   Page page_;
+  int64_t not_before_ms_ = 0;
   Error error_{ErrorClass::kInternal, "an error ended this fetch before"};
   Counters counters_;
 };

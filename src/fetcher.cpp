@@ -64,6 +64,14 @@ void forget(Fetcher *fetcher) {
   fetcher->jobs.served = false;
 }
 
+void before_exit(int, Datum argument) {
+  auto *fetcher = reinterpret_cast<Fetcher *>(DatumGetPointer(argument));
+  if (fetcher->refreshes.by_connection.empty()) return;
+  AbortOutOfAnyTransaction();
+  MemoryContextSwitchTo(TopMemoryContext);
+  finish_refreshes(&fetcher->refreshes, &fetcher->jobs);
+}
+
 // Puts syncs into the agenda as they stand in their table: some, or with null all. Jobs whose run
 // is no more are dropped.
 void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
@@ -134,6 +142,8 @@ bool look(Fetcher *fetcher) {
     whole ? reload(fetcher) : read_changes(fetcher);
     if (now >= fetcher->next_tidy_ms) fetcher->slot = tidy_spool(fetcher->slot);
   });
+  if (outcome.standing == Standing::kDisabled)
+    finish_refreshes(&fetcher->refreshes, &fetcher->jobs);
   if (outcome.standing != Standing::kReady || another) {
     forget(fetcher);
     report_work(false, reason_of(outcome.standing));
@@ -224,6 +234,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_fetcher_main, argument) {
   Place place;
   if (!begin_worker(WorkerKind::kFetcher, &place)) return;
   auto *fetcher = make_in<Fetcher>(TopMemoryContext, place);
+  before_shmem_exit(before_exit, PointerGetDatum(fetcher));
   MemoryContext round =
       AllocSetContextCreate(TopMemoryContext, "supaglue fetcher", ALLOCSET_DEFAULT_SIZES);
   bool woken = true;

@@ -19,19 +19,6 @@ void drop_job(Jobs *jobs, Job *job) {
   guard([&] { jobs->by_run.erase(int64{job->run_id}); });
 }
 
-void fail(Job *job, const char *error_class, const char *message, const char *detail) {
-  strlcpy(job->error_class, error_class, sizeof job->error_class);
-  if (detail != nullptr && detail[0] != '\0')
-    snprintf(job->error_message, sizeof job->error_message, "%s: %s", message, detail);
-  else
-    strlcpy(job->error_message, message, sizeof job->error_message);
-  job->error_message[pg_mbcliplen(job->error_message, static_cast<int>(strlen(job->error_message)),
-                                  sizeof job->error_message - 1)] = '\0';
-  job->pending = Job::Pending::kFailure;
-  job->in_flight = job->needs_token = false;
-  job->not_before_ms = 0;
-}
-
 // Whether another answer may be asked for without too much lying in memory.
 bool memory_allows(const Jobs *jobs, const Job *job) {
   const size_t limit = static_cast<size_t>(settings.memory_limit_mb) << 20;
@@ -102,8 +89,9 @@ void kept_page(Job *job) {
   });
 }
 
-bool is_about_locks(const ErrorData *error) {
+bool is_passing(const ErrorData *error) {
   return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+         error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
          error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
          error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
 }
@@ -120,14 +108,27 @@ Job **all_jobs(const Jobs *jobs, size_t *count) {
   return all;
 }
 
+void fail_job(Job *job, const char *error_class, const char *message, const char *detail) {
+  strlcpy(job->error_class, error_class, sizeof job->error_class);
+  if (detail != nullptr && detail[0] != '\0')
+    snprintf(job->error_message, sizeof job->error_message, "%s: %s", message, detail);
+  else
+    strlcpy(job->error_message, message, sizeof job->error_message);
+  job->error_message[pg_mbcliplen(job->error_message, static_cast<int>(strlen(job->error_message)),
+                                  sizeof job->error_message - 1)] = '\0';
+  job->pending = Job::Pending::kFailure;
+  job->in_flight = job->needs_token = false;
+  job->not_before_ms = 0;
+}
+
 void fail_job(Job *job, const Raised *raised) {
   const char *s = raised->sqlstate;
-  fail(job, error_class_of(MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4])), raised->message,
-       raised->detail);
+  fail_job(job, error_class_of(MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4])), raised->message,
+           raised->detail);
 }
 
 void fail_job(Job *job, const ErrorData *error) {
-  fail(job, error_class_of(error->sqlerrcode), error->message, error->detail);
+  fail_job(job, error_class_of(error->sqlerrcode), error->message, error->detail);
 }
 
 void begin_job(Jobs *jobs, const Lease *lease) {
@@ -209,7 +210,8 @@ bool record_job(Jobs *jobs, Job *job) {
     } else if (pending == Job::Pending::kEnd) {
       held = hand_over(&lease, &progress);
     } else {
-      held = fail_lease(&lease, &progress, job->error_class, job->error_message);
+      const int64 not_before_ms = job->fetch == nullptr ? 0 : job->fetch->not_before_ms();
+      held = fail_lease(&lease, &progress, job->error_class, job->error_message, not_before_ms);
     }
   });
   if (outcome.standing != Standing::kReady) {
@@ -217,7 +219,7 @@ bool record_job(Jobs *jobs, Job *job) {
     return false;
   }
   if (outcome.error != nullptr) {
-    if (is_about_locks(outcome.error) || pending == Job::Pending::kFailure)
+    if (is_passing(outcome.error) || pending == Job::Pending::kFailure)
       job->not_before_ms = now_ms() + kLockRetryMs;
     else
       fail_job(job, outcome.error);

@@ -22,6 +22,7 @@ struct Job {
   std::unique_ptr<Fetch> fetch;
   bool in_flight = false;
   bool needs_token = false;
+  int refreshes = 0;        // begun since it was last given a token
   size_t weight = 2 << 20;  // what its answer may take in memory: a guess before the first
   int64 not_before_ms = 0;
   Pending pending = Pending::kNothing;
@@ -46,6 +47,7 @@ bool advance_job(Jobs *jobs, Job *job);
 /// Records what is pending. False: not now, or the job is no more.
 bool record_job(Jobs *jobs, Job *job);
 /// Ends a job by an error, which is to be recorded.
+void fail_job(Job *job, const char *error_class, const char *message, const char *detail);
 void fail_job(Job *job, const Raised *raised);
 void fail_job(Job *job, const ErrorData *error);
 

@@ -1,6 +1,9 @@
 // pure: checks and copies the scalars of JSON texts; see json.hpp.
 #include "json.hpp"
 
+#include <algorithm>
+#include <charconv>
+
 #include "pure.hpp"
 
 namespace supaglue {
@@ -88,6 +91,25 @@ bool append_json_string(std::string &out, std::string_view token, int64_t *repla
 
 bool is_json_scalar(std::string_view token) {
   return token == "true" || token == "false" || token == "null" || is_json_number(token);
+}
+
+bool fits_jsonb(std::string_view scalar) {
+  constexpr int64_t kMostWhole = 131'072, kMostFraction = 16'383;  // digits of numeric
+  if (!is_json_number(scalar)) return true;
+  const size_t mark = scalar.find_first_of("eE");
+  const std::string_view digits = scalar.substr(0, mark);
+  const size_t point = std::min(digits.find('.'), digits.size());
+  int64_t exponent = 0;
+  if (mark != scalar.npos) {
+    std::string_view text = scalar.substr(mark + 1);
+    if (text.starts_with('+')) text.remove_prefix(1);
+    if (std::from_chars(text.data(), text.data() + text.size(), exponent).ec != std::errc())
+      return false;
+  }
+  exponent = std::clamp(exponent, -kMostWhole * 2, kMostWhole * 2);
+  const auto whole = static_cast<int64_t>(point);
+  const auto fraction = static_cast<int64_t>(digits.size() - point);
+  return whole + exponent <= kMostWhole && fraction - exponent <= kMostFraction;
 }
 
 }  // namespace supaglue

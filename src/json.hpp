@@ -19,4 +19,6 @@ using Json = nlohmann::ordered_json;
 bool append_json_string(std::string &out, std::string_view token, int64_t *replaced);
 /// Whether a token is a number, true, false or null, exactly as JSON spells them.
 bool is_json_scalar(std::string_view token);
+/// Whether jsonb can hold a scalar: a number must not be too large or too exact for numeric.
+bool fits_jsonb(std::string_view scalar);
 }  // namespace supaglue

@@ -147,13 +147,13 @@ static const char *const kRunColumns =
     " bytes_received, coalesce(provider_count, -1), metadata, forced";
 
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
-                const char *message) {
+                const char *message, int64 not_before_ms) {
   if (!keep_progress(lease, progress, lease->pages)) return false;
   sql(format("SELECT %s FROM supaglue_internal.runs WHERE id = $1", kRunColumns),
       {int_arg(lease->run_id)});
   const Run *run = run_of_row();
   const Sync *sync = load_sync(lease->sync_id, SyncLock::kNone);
-  if (sync != nullptr) fail_run(sync, run, error_class, message);
+  if (sync != nullptr) fail_run(sync, run, error_class, message, not_before_ms);
   end_lease(lease->run_id);
   return true;
 }

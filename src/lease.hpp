@@ -48,9 +48,9 @@ void inherit_runs(int worker, int workers);
 bool keep_progress(const Lease *lease, const Progress *progress, int pages);
 /// The run is fetched whole: the merger's turn. False: the lease is lost.
 bool hand_over(const Lease *lease, const Progress *progress);
-/// Ends the run as failed. False: the lease was lost before.
+/// Ends the run as failed; `not_before_ms` as for fail_run(). False: the lease was lost before.
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
-                const char *message);
+                const char *message, int64 not_before_ms);
 
 /// The run that has waited longest to be merged and that nobody merges now; 0: none.
 int64 next_merge();

@@ -53,7 +53,8 @@ char *page_statement(const char *table, bool overwrite_newer) {
          pg_catalog.unnest($7::text[])::timestamptz AS modified,
          pg_catalog.unnest($8::text[])::boolean AS deleted
 ), change AS MATERIALIZED (
-  SELECT page.*, stored.id IS NOT NULL AS known, stored.deleted AS was_deleted
+  SELECT page.*, stored.id IS NOT NULL AS known, stored.deleted AS was_deleted,
+         stored.emitted_at = $4::timestamptz AS counted
   FROM page LEFT JOIN LATERAL (
     SELECT t.id, t._supaglue_raw_data AS raw, t._supaglue_last_modified_at AS modified,
            t._supaglue_is_deleted AS deleted, t._supaglue_emitted_at AS emitted_at
@@ -79,10 +80,10 @@ char *page_statement(const char *table, bool overwrite_newer) {
   WHERE change.known AND t._supaglue_application_id = change.application
     AND t._supaglue_customer_id = change.customer AND t._supaglue_provider_name = change.provider
     AND t.id = change.id
-  RETURNING change.deleted AND NOT change.was_deleted AS vanished
+  RETURNING change.counted, change.deleted AND NOT change.was_deleted AS vanished
 )
-SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) FROM updated),
-       (SELECT pg_catalog.count(*) FROM updated WHERE vanished))",
+SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) FROM updated WHERE NOT counted),
+       (SELECT pg_catalog.count(*) FROM updated WHERE vanished AND NOT counted))",
       table, overwrite_newer ? "stored.emitted_at <> $4::timestamptz" : "false");
 }
 

@@ -112,14 +112,16 @@ void record_failure(const Merging *merging, const ErrorData *error) {
   const Run *run = lock_merge(merging->run_id, &fetched);
   const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
   if (sync == nullptr) return;
-  const char *error_class = ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR
+  const bool is_data = error->sqlerrcode == ERRCODE_DATA_EXCEPTION;  // too many rejects
+  const char *error_class = is_data ? name_of(ErrorClass::kData)
+                            : ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR
                                 ? name_of(ErrorClass::kInternal)
                                 : name_of(ErrorClass::kDestination);
   const char *message =
       error->detail == nullptr ? error->message : format("%s: %s", error->message, error->detail);
   const int attempts = fetched.attempts + 1;
   const int64 age_ms = now_ms() - ms_of_time(run->started_at);
-  if (is_passing(error->sqlerrcode) ? age_ms < kSpoolLifeMs : attempts < kAttempts) {
+  if (is_passing(error->sqlerrcode) ? age_ms < kSpoolLifeMs : !is_data && attempts < kAttempts) {
     const int64 at = retry_at(now_ms(), Min(attempts, 7), 0, jitter());
     postpone_merge(run->id, time_of_ms(at));
     sql("UPDATE supaglue_internal.syncs SET waiting_for = 'destination', last_error_class = $2,"

@@ -1,6 +1,8 @@
 // pg: the token refreshes that a fetcher has under way. See refresh.hpp.
 #include "refresh.hpp"
 
+#include <algorithm>
+
 #include "pg.hpp"
 #include "sql.hpp"
 #include "token.hpp"
@@ -11,7 +13,8 @@ namespace supaglue {
 namespace {
 
 constexpr int kTokenAttempts = 3;
-constexpr int64 kTokenRetryMs = 100;  // another process refreshes
+constexpr int64 kTokenRetryMs = 100;   // another process refreshes
+constexpr int64 kLastWordsMs = 3'000;  // for answers to refreshes when the process ends
 
 enum class Token { kGiven, kStale, kFailed };
 
@@ -34,7 +37,10 @@ Token offer_token(Jobs *jobs, Job *job, TokenState **state) {
     job->fetch->give_access(access);
     return true;
   });
-  if (given) job->needs_token = false;
+  if (given) {
+    job->needs_token = false;
+    job->refreshes = 0;
+  }
   return given ? Token::kGiven : Token::kStale;
 }
 
@@ -115,11 +121,19 @@ bool see_to_token(Refreshes *refreshes, Jobs *jobs, Job *job) {
   }
   // Whoever had the lock before us may have refreshed.
   token = offer_token(jobs, job, &state);
-  if (token == Token::kStale)
-    ask_for_token(refreshes, &jobs->pool, job, state);
-  else
+  if (token != Token::kStale) {
     unlock_tokens(job->connection_id);
-  return token == Token::kGiven;
+    return token == Token::kGiven;
+  }
+  if (job->refreshes++ < kTokenAttempts) {
+    ask_for_token(refreshes, &jobs->pool, job, state);
+    return false;
+  }
+  unlock_tokens(job->connection_id);
+  fail_job(job, name_of(ErrorClass::kAuthentication),
+           format("connection " INT64_FORMAT " has no usable token", job->connection_id),
+           "The provider's answer to the refresh named none, or no address.");
+  return true;
 }
 
 void tend_refreshes(Refreshes *refreshes, Jobs *jobs) {
@@ -142,6 +156,23 @@ void tend_refreshes(Refreshes *refreshes, Jobs *jobs) {
       return true;
     });
     if (answered) take_token_answer(refreshes, jobs, refresh, response);
+  }
+}
+
+void finish_refreshes(Refreshes *refreshes, Jobs *jobs) {
+  const int64 deadline = now_ms() + kLastWordsMs;
+  for (;;) {
+    guard([&] { jobs->pool.pump(); });
+    tend_refreshes(refreshes, jobs);
+    const bool waiting =
+        std::any_of(refreshes->by_connection.begin(), refreshes->by_connection.end(),
+                    [](const auto &entry) { return entry.second->transfer != 0; });
+    const int64 rest_ms = deadline - now_ms();
+    if (!waiting || rest_ms <= 0) return;
+    if (WaitLatchOrSocket(nullptr, WL_SOCKET_READABLE | WL_TIMEOUT | WL_POSTMASTER_DEATH,
+                          jobs->pool.fd(), static_cast<long>(rest_ms), PG_WAIT_EXTENSION) &
+        WL_POSTMASTER_DEATH)
+      return;
   }
 }
 

@@ -30,6 +30,9 @@ struct Refreshes {
 bool see_to_token(Refreshes *refreshes, Jobs *jobs, Job *job);
 /// Moves them on without waiting; the jobs of one that is over go on or fail.
 void tend_refreshes(Refreshes *refreshes, Jobs *jobs);
+/// Waits for the answers that are under way, but only for a moment: what a provider that rotates
+/// has answered once, it does not answer again. For a fetcher that ends, or shall rest.
+void finish_refreshes(Refreshes *refreshes, Jobs *jobs);
 /// Forgets them, and gives up the locks.
 void drop_refreshes(Refreshes *refreshes, Pool *pool);
 

@@ -14,6 +14,8 @@ constexpr int64 kDayMs = 24 * 3600 * 1000;
 // The provider does not say when a quota is whole again: asking more often than this would use up
 // what is left.
 constexpr int64 kQuotaWaitMs = 15 * 60 * 1000;
+// By so much a provider's clock, told in whole seconds and by several machines, may waver.
+constexpr int64 kClockSlackMs = 5'000;
 
 TimestampTz later(TimestampTz time, int64 ms) { return time + ms * 1000; }
 
@@ -108,7 +110,8 @@ struct Consequence {
   int64 next_run_ms;
 };
 
-Consequence consequence_of(const Sync *sync, const char *error_class, bool ever_succeeded) {
+Consequence consequence_of(const Sync *sync, const char *error_class, bool ever_succeeded,
+                           int64 not_before_ms) {
   const int64 now = now_ms();
   const int64 tick =
       next_tick(now, sync->period_ms, phase_of(sync->connection_id, sync->period_ms));
@@ -116,7 +119,8 @@ Consequence consequence_of(const Sync *sync, const char *error_class, bool ever_
     return {error_class, nullptr, false, tick};
   if (strcmp(error_class, "gone") == 0 && ever_succeeded) return {"gone", nullptr, false, tick};
   if (strcmp(error_class, "gone") == 0) return {nullptr, nullptr, true, now + kDayMs};
-  const int64 retry = retry_at(now, sync->consecutive_failures + 1, sync->period_ms, jitter());
+  const int64 retry = Max(retry_at(now, sync->consecutive_failures + 1, sync->period_ms, jitter()),
+                          Min(not_before_ms, now + kDayMs));
   if (strcmp(error_class, "quota") == 0)
     return {nullptr, "quota", false, Max(retry, now + Min(sync->period_ms, kQuotaWaitMs))};
   const bool destination = strcmp(error_class, "destination") == 0;
@@ -141,7 +145,8 @@ Run *plan_run(const Sync *sync, bool manual, bool force_full) {
   run->id = int_at(0, 1);
   run->started_at = GetCurrentTimestamp();
   run->full = must_be_full(sync, force_full, run->started_at);
-  run->forced = force_full;
+  // Without a watermark the provider's clock may have gone back.
+  run->forced = force_full || TIMESTAMP_IS_NOBEGIN(sync->watermark);
   run->reason = strcmp(sync->phase, "created") == 0 ? "initial"
                 : manual                            ? "manual"
                 : sync->consecutive_failures > 0    ? "retry"
@@ -158,7 +163,11 @@ TimestampTz watermark_after(const Sync *sync, const Run *run) {
   const TimestampTz read_at =
       TIMESTAMP_IS_NOBEGIN(run->provider_time) ? run->started_at : run->provider_time;
   const TimestampTz watermark = later(read_at, -sync->lookback_ms);
-  return run->full ? watermark : Max(watermark, run->since);
+  if (run->full) return watermark;
+  // The provider's clock was put back behind what was read already: what it stamped since then was
+  // not asked for, and no watermark can tell. Only a full run can.
+  if (later(read_at, kClockSlackMs) < run->since) return DT_NOBEGIN;
+  return Max(watermark, run->since);
 }
 
 void finish_run(const Sync *sync, const Run *run) {
@@ -191,11 +200,12 @@ WHERE id = $1)",
   sync_changed(sync->id);
 }
 
-void fail_run(const Sync *sync, const Run *run, const char *error_class, const char *message) {
+void fail_run(const Sync *sync, const Run *run, const char *error_class, const char *message,
+              int64 not_before_ms) {
   sql("SELECT last_success_at IS NOT NULL, paused_by FROM supaglue_internal.syncs WHERE id = $1",
       {int_arg(sync->id)});
   if (SPI_processed == 0) return;  // deleted meanwhile, and its record with it
-  const Consequence consequence = consequence_of(sync, error_class, bool_at(0, 1));
+  const Consequence consequence = consequence_of(sync, error_class, bool_at(0, 1), not_before_ms);
   log_run(sync, run, "FAILURE", error_class, message);
   sql(R"(UPDATE supaglue_internal.syncs SET last_run_id = $2, last_error_class = $3,
   last_error = $4, consecutive_failures = consecutive_failures + 1, next_run_at = $5,

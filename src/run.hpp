@@ -30,7 +30,8 @@ struct Run {
 Run *plan_run(const Sync *sync, bool manual, bool force_full);
 
 /// The watermark that a run which succeeds leaves: the provider's time at its first request less
-/// the lookback; none for an object that the provider does not stamp.
+/// the lookback; none for an object that the provider does not stamp, nor when the provider's clock
+/// went back.
 TimestampTz watermark_after(const Sync *sync, const Run *run);
 
 /// Writes the end of a run: run_log, syncs (phase, watermark = provider_time - lookback,
@@ -41,8 +42,10 @@ void finish_run(const Sync *sync, const Run *run);
 /// Writes the end of a run that failed, in a transaction of its own: run_log, syncs (last_error,
 /// consecutive_failures, next_run_at by backoff, paused_by for authentication and permission,
 /// unavailable for an object never had), events (sync.failing at the first failure, sync.paused,
-/// connection.reauthorization_required).
-void fail_run(const Sync *sync, const Run *run, const char *error_class, const char *message);
+/// connection.reauthorization_required). `not_before_ms`: the provider asked not to be asked again
+/// before; obeyed for a day, 0 when it did not.
+void fail_run(const Sync *sync, const Run *run, const char *error_class, const char *message,
+              int64 not_before_ms = 0);
 
 /// Tells the fetcher that a sync's row changed: writes sync_changes and wakes it at commit.
 void sync_changed(int64 sync_id);

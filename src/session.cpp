@@ -196,7 +196,7 @@ Verdict retry_or_fail(const Response &response, const Attempts &attempts, int64_
   int64_t asked = retry_after_ms(response, now_ms);
   if (asked > kLongestWaitMs) {
     error.detail += " It asks to wait until " + utc(now_ms + asked) + ".";
-    return fail(std::move(error));
+    return {Verdict::Kind::kFail, now_ms + asked, std::move(error)};
   }
   if (attempts.sent >= kMaxSends) return fail(std::move(error));
   int doublings = std::clamp(attempts.sent - 1, 0, 16);

@@ -52,7 +52,7 @@ struct Verdict {
     kFail,     // `error` says why
   };
   Kind kind = Kind::kDeliver;
-  int64_t retry_at_ms = 0;
+  int64_t retry_at_ms = 0;  // of a failure: before which the provider wants no other request
   Error error{ErrorClass::kInternal, ""};
 };
 

@@ -13,15 +13,22 @@ namespace supaglue {
 
 namespace {
 
-/// A token that expires sooner than this is not worth sending.
+/// A token that expires sooner than this is not worth sending, unless it was born so short-lived.
 constexpr int64 kLeastLifeMs = 30'000;
 
 /// What names a connection's secret to seal_secret().
 char *purpose_of(int64 connection_id) { return format("connection " INT64_FORMAT, connection_id); }
 
+/// How long a token must still live to be sent: else a refresh would follow every refresh.
+int64 least_life_ms(TimestampTz expires_at, TimestampTz refreshed_at) {
+  if (TIMESTAMP_IS_NOBEGIN(refreshed_at) || expires_at < refreshed_at) return kLeastLifeMs;
+  return Min(kLeastLifeMs, (ms_of_time(expires_at) - ms_of_time(refreshed_at)) / 2);
+}
+
 CredentialTexts read_texts(int64 connection_id) {
   if (sql_latest("SELECT p.name, c.config::pg_catalog.text, p.config::pg_catalog.text, p.id,"
-                 " p.secret, t.secret, t.generation, t.base_url, t.expires_at"
+                 " p.secret, t.secret, t.generation, t.base_url, t.expires_at,"
+                 " t.refreshed_at"
                  " FROM supaglue_internal.connections c"
                  " JOIN supaglue_internal.providers p ON p.id OPERATOR(pg_catalog.=) c.provider_id"
                  " JOIN supaglue_internal.tokens t ON t.connection_id OPERATOR(pg_catalog.=) c.id"
@@ -40,8 +47,8 @@ CredentialTexts read_texts(int64 connection_id) {
   texts.secret = unseal_secret(purpose_of(connection_id), bytes_at(0, 6));
   texts.generation = int_at(0, 7);
   texts.base_url = text_at(0, 8);
-  texts.expired =
-      !TIMESTAMP_IS_NOBEGIN(expires_at) && ms_of_time(expires_at) < now_ms() + kLeastLifeMs;
+  texts.expired = !TIMESTAMP_IS_NOBEGIN(expires_at) &&
+                  ms_of_time(expires_at) < now_ms() + least_life_ms(expires_at, time_at(0, 10));
   return texts;
 }
 

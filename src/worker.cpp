@@ -144,8 +144,11 @@ static void pin_settings(WorkerKind kind) {
                   PGC_S_OVERRIDE);
 }
 
+static Place here = {InvalidOid, WorkerKind::kFetcher, 0};
+
 bool begin_worker(WorkerKind kind, Place *place) {
   memcpy(place, MyBgworkerEntry->bgw_extra, sizeof *place);
+  here = *place;
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
@@ -203,6 +206,8 @@ bool wait_for_work(int fd, int64 timeout_ms) {
   if (ConfigReloadPending) {
     ConfigReloadPending = false;
     ProcessConfigFile(PGC_SIGHUP);
+    // Not left to the launcher: it may have been replaced by one that does not know us.
+    if (OidIsValid(here.database) && here.number >= workers_wanted(here.kind)) proc_exit(0);
   }
   return happened & WL_LATCH_SET;
 }

@@ -96,6 +96,7 @@ class SalesforceSource : public Source {
 
  private:
   void check_task();
+  void go_on(const std::string &next);
   Json learn(const Response &response) const;
   void make_plan(Json metadata);
   void read_fields();
@@ -179,15 +180,24 @@ Accepted SalesforceSource::accept(const Response &response) {
   SalesforceAnswer answer = read_salesforce_answer(response.body, fields_);
   if (answer.total >= 0) total_ = answer.total;
   if (answer.done) {
-    cursor_.erase("next");
+    for (const char *key : {"next", "pages", "mark"}) cursor_.erase(key);
     cursor_["done"] = true;
   } else {
-    if (cursor_.value("next", "") == answer.next) {
-      throw salesforce_malformed("It names itself as the next page.");
-    }
-    cursor_["next"] = answer.next;
+    go_on(answer.next);
   }
   return {true, std::move(answer.page)};
+}
+
+// An address that was seen before would lead round for ever. One address is remembered, at the
+// first, second, fourth, eighth ... page: no circle escapes it.
+void SalesforceSource::go_on(const std::string &next) {
+  if (next == cursor_.value("next", "") || next == cursor_.value("mark", "")) {
+    throw salesforce_malformed("It names a page as the next one that was read before.");
+  }
+  const int64_t pages = cursor_.value("pages", int64_t{0}) + 1;
+  cursor_["next"] = next;
+  cursor_["pages"] = pages;
+  if ((pages & (pages - 1)) == 0) cursor_["mark"] = next;
 }
 
 bool SalesforceSource::recover(const Error &error) {

@@ -21,6 +21,7 @@ namespace ondemand = simdjson::ondemand;
 constexpr int kDeepest = 64;
 constexpr size_t kLongestReject = 2000;
 constexpr size_t kKeptParser = 4 << 20;
+constexpr size_t kLongestId = 255;  // it is part of a key
 
 // A value's text up to the next token: a scalar whole, of an object or array its first character.
 std::string_view token_of(ondemand::value &value) {
@@ -55,6 +56,7 @@ struct Span {
 struct RecordSpans {
   Span raw, id, modified;
   bool deleted = false;
+  std::string unfit;  // why the record cannot be kept
 };
 
 class AnswerReader {
@@ -160,13 +162,15 @@ void AnswerReader::read_record(ondemand::value value) {
   if (out.back() == ',') out.pop_back();
   out += '}';
   spans.raw.length = out.size() - spans.raw.at;
-  if (spans.id.length == 0) {
+  if (spans.id.length == 0) spans.unfit = "the record has no " + fields_.id;
+  if (spans.id.length > kLongestId) spans.unfit = "the record's " + fields_.id + " is too long";
+  if (!spans.unfit.empty()) {
     std::string_view raw = std::string_view(out).substr(spans.raw.at);
-    answer_.page.rejects.push_back({"the record has no " + fields_.id, clipped(raw)});
+    answer_.page.rejects.push_back({std::move(spans.unfit), clipped(raw)});
     out.resize(spans.raw.at);
     return;
   }
-  spans_.push_back(spans);
+  spans_.push_back(std::move(spans));
 }
 
 void AnswerReader::read_field(std::string_view key, ondemand::value value, RecordSpans &spans) {
@@ -183,6 +187,8 @@ void AnswerReader::read_field(std::string_view key, ondemand::value value, Recor
     if (key == fields_.id && plain) spans.id = text;
   } else {
     if (key == fields_.deleted) spans.deleted = token == "true";
+    if (!fits_jsonb(token))
+      spans.unfit = "the number of " + std::string(key) + " is beyond what Postgres can hold";
     out.append(token);
   }
   out += ',';

@@ -296,6 +296,23 @@ TEST(SalesforceTest, SetsUnusableRecordsAside) {
   EXPECT_EQ(huge.rejects[0].record.size(), 2000U);
 }
 
+TEST(SalesforceTest, SetsAsideWhatPostgresCannotHold) {
+  const std::string id = std::string(255, 'a');
+  EXPECT_EQ(read_records(R"({"Id":")" + id + "\"}").records.size(), 1U);
+  Page page = read_records(R"({"Id":"a)" + id + "\"}");
+  ASSERT_EQ(page.rejects.size(), 1U);
+  EXPECT_EQ(page.rejects[0].reason, "the record's Id is too long");
+  for (const char *number : {"1e400", "1E+131071", "1e-16383", "-0.1e131072", "12.5e131070", "0"})
+    EXPECT_EQ(read_records(R"({"N":)" + std::string(number) + R"(,"Id":"a"})").records.size(), 1U)
+        << number;
+  for (const char *number : {"1e131072", "1e200000", "-1e-16384", "0.1e-16383", "10e131071",
+                             "1e99999999999999999999", "1e-99999999999999999999"}) {
+    page = read_records(R"({"N":)" + std::string(number) + R"(,"Id":"a"})");
+    ASSERT_EQ(page.rejects.size(), 1U) << number;
+    EXPECT_EQ(page.rejects[0].reason, "the number of N is beyond what Postgres can hold");
+  }
+}
+
 TEST(SalesforceTest, ReadsAnEmptyAnswer) {
   std::unique_ptr<Source> source = described(contacts());
   Accepted accepted = source->accept(answer(R"({"totalSize":0,"done":true,"records":[]})"));
@@ -357,6 +374,24 @@ TEST(SalesforceTest, RefusesAPageThatNamesItself) {
   std::unique_ptr<Source> source = described(contacts());
   source->accept(answer(page_of(0, 1, 2, "/next")));
   EXPECT_THROW(source->accept(answer(page_of(0, 1, 2, "/next"))), Error);
+}
+
+// However long the circle is and wherever it begins, and across a restart.
+TEST(SalesforceTest, RefusesToGoRoundInACircle) {
+  for (int before : {0, 1, 5})
+    for (int length : {1, 2, 3, 7, 16}) {
+      std::unique_ptr<Source> source = described(contacts());
+      int read = 0;
+      const auto go_round = [&] {
+        for (; read < 1000; ++read) {
+          const int page = read < before ? read : before + (read - before) % length;
+          source->accept(answer(page_of(0, 1, 2, "/page" + std::to_string(page))));
+          source = source_of(contacts(), source->plan(), source->cursor());
+        }
+      };
+      EXPECT_THROW(go_round(), Error) << before << " " << length;
+      EXPECT_LE(read, 4 * (before + length)) << before << " " << length;
+    }
 }
 
 TEST(SalesforceTest, RefusesADescriptionThatItCannotUse) {

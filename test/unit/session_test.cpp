@@ -197,6 +197,8 @@ TEST(Judge, ObeysRetryAfter) {
   EXPECT_EQ(down.error.error_class, ErrorClass::kTransient);
   EXPECT_EQ(down.error.detail,
             "The provider answered HTTP 503. It asks to wait until 2023-11-14T23:13:20Z.");
+  EXPECT_EQ(down.kind, Kind::kFail);
+  EXPECT_EQ(down.retry_at_ms, kNow + 3'600'000);
 }
 
 TEST(Judge, KeepsTheProvidersWordsPrintable) {
