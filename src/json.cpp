@@ -96,6 +96,7 @@ bool is_json_scalar(std::string_view token) {
 bool fits_jsonb(std::string_view scalar) {
   constexpr int64_t kMostWhole = 131'072, kMostFraction = 16'383;  // digits of numeric
   if (!is_json_number(scalar)) return true;
+  if (scalar.starts_with('-')) scalar.remove_prefix(1);
   const size_t mark = scalar.find_first_of("eE");
   const std::string_view digits = scalar.substr(0, mark);
   const size_t point = std::min(digits.find('.'), digits.size());
@@ -108,8 +109,9 @@ bool fits_jsonb(std::string_view scalar) {
   }
   exponent = std::clamp(exponent, -kMostWhole * 2, kMostWhole * 2);
   const auto whole = static_cast<int64_t>(point);
-  const auto fraction = static_cast<int64_t>(digits.size() - point);
-  return whole + exponent <= kMostWhole && fraction - exponent <= kMostFraction;
+  const auto fraction = static_cast<int64_t>(digits.substr(point).size()) - 1;
+  return whole + exponent <= kMostWhole &&
+         std::max<int64_t>(fraction, 0) - exponent <= kMostFraction;
 }
 
 }  // namespace supaglue

@@ -302,7 +302,7 @@ TEST(SalesforceTest, SetsAsideWhatPostgresCannotHold) {
   Page page = read_records(R"({"Id":"a)" + id + "\"}");
   ASSERT_EQ(page.rejects.size(), 1U);
   EXPECT_EQ(page.rejects[0].reason, "the record's Id is too long");
-  for (const char *number : {"1e400", "1E+131071", "1e-16383", "-0.1e131072", "12.5e131070", "0"})
+  for (const char *number : {"1e400", "1E+131071", "1e-16383", "-0.1e131071", "12.5e131070", "0"})
     EXPECT_EQ(read_records(R"({"N":)" + std::string(number) + R"(,"Id":"a"})").records.size(), 1U)
         << number;
   for (const char *number : {"1e131072", "1e200000", "-1e-16384", "0.1e-16383", "10e131071",
