@@ -22,7 +22,7 @@ Fetch::State Fetch::advance(int64_t now_ms, double jitter) {
     if (transfer_ == 0) {
       if (wake_at_ms_ > now_ms) break;
       send(now_ms);
-      if (state_ != State::kBusy) break;
+      if (transfer_ == 0) break;
     }
     Response response;
     if (!pool_.take(transfer_, &response)) break;
@@ -55,6 +55,12 @@ void Fetch::send(int64_t now_ms) {
     state_ = State::kDone;
     return;
   }
+  const int64_t not_before_ms = answered_at_ms_ + std::get<Request>(want).delay_ms;
+  if (not_before_ms > now_ms) {
+    wake_at_ms_ = not_before_ms;
+    state_ = State::kBusy;
+    return;
+  }
   Request request = authorize(*connector_, access_, std::get<Request>(std::move(want)));
   transfer_ = pool_.start(request);
   state_ = State::kBusy;
@@ -65,6 +71,7 @@ void Fetch::send(int64_t now_ms) {
 
 void Fetch::receive(Response response, int64_t now_ms, double jitter) {
   counters_.bytes_received += response.bytes_received;
+  answered_at_ms_ = now_ms;
   Verdict verdict = judge(*connector_, response, attempts_, now_ms, jitter);
   switch (verdict.kind) {
     case Verdict::Kind::kRetry:
@@ -89,8 +96,9 @@ void Fetch::receive(Response response, int64_t now_ms, double jitter) {
   state_ = State::kFailed;  // stands if the source throws
   Accepted accepted = source_->accept(response);
   state_ = State::kBusy;
-  if (!accepted.is_page) return;
+  if (!accepted.is_page && !accepted.keep) return;
   page_ = std::move(accepted.page);
+  keeps_cursor_ = accepted.keep;
   counters_.records += static_cast<int64_t>(page_.records.size());
   state_ = State::kPage;
 }

@@ -46,6 +46,8 @@ class Fetch {
   const Access &access() const { return access_; }
   /// The page that kPage announced; the source's cursor is the one after it.
   Page take_page();
+  /// Whether that page's cursor is worth keeping although the page holds nothing.
+  bool keeps_cursor() const { return keeps_cursor_; }
   const Error &error() const { return error_; }
   /// Before which the provider wants no other request, as it said when it failed us; 0: it did not.
   int64_t not_before_ms() const { return not_before_ms_; }
@@ -69,8 +71,10 @@ class Fetch {
   Attempts attempts_{0, false};
   int64_t wake_at_ms_ = 0;
   int64_t sent_at_ms_ = 0;
+  int64_t answered_at_ms_ = 0;
   int64_t first_request_at_ms_ = 0;
   Page page_;
+  bool keeps_cursor_ = false;
   int64_t not_before_ms_ = 0;
   Error error_{ErrorClass::kInternal, "an error ended this fetch before"};
   Counters counters_;

@@ -25,6 +25,7 @@ struct Request {
   std::vector<Header> headers;
   std::string body;
   bool host_relative = false;  // the path is against the host of the base url, not under its path
+  int64_t delay_ms = 0;        // to be sent so long after the answer before it
 };
 
 /// What came of a request: an answer, or the reason why there is none.

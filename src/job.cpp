@@ -34,7 +34,7 @@ void take_page(Job *job) {
   job->records += static_cast<int64>(page.records.size() + page.rejects.size());
   job->weight = std::max<size_t>(page.storage.size() * 2, 64 << 10);
   // A page of nothing need not be kept: reading it again costs what it cost.
-  if (page.records.empty() && page.rejects.empty()) return;
+  if (page.records.empty() && page.rejects.empty() && !job->fetch->keeps_cursor()) return;
   const Source &source = job->fetch->source();
   job->packed = page.pack();
   job->cursor = source.cursor().dump();
@@ -132,6 +132,7 @@ void fail_job(Job *job, const ErrorData *error) {
 }
 
 void begin_job(Jobs *jobs, const Lease *lease) {
+  const int64 now_ms = supaglue::now_ms();
   Raised raised;
   Job *job = nullptr;
   const bool made = attempt(
@@ -155,6 +156,8 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         if (lease->since != nullptr) task.since = lease->since;
         if (lease->known != nullptr) task.metadata = Json::parse(lease->known);
         if (!task.metadata.is_null()) job->metadata_kept = task.metadata.dump();
+        if (lease->last_known != nullptr) task.known = Json::parse(lease->last_known);
+        task.now_ms = now_ms;
         const Json config = Json::parse(lease->config);
         if (const auto excluded = config.find("exclude_fields"); excluded != config.end())
           task.exclude_fields = excluded->get<std::vector<std::string>>();

@@ -29,6 +29,7 @@ Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz
   lease->since = stamp_of(since);
   // A full run learns anew which fields there are.
   lease->known = full ? nullptr : sync->metadata;
+  lease->last_known = sync->metadata;
   return lease;
 }
 

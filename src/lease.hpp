@@ -18,10 +18,11 @@ struct Lease {
   int pages;  // kept in the spool
   const char *provider_name;
   const char *object;
-  const char *config;  // of the object, JSON
-  const char *since;   // ISO stamp or null
-  const char *known;   // metadata that need not be asked for again, JSON or null
-  const char *plan;    // where to go on: JSON, or null for the beginning
+  const char *config;      // of the object, JSON
+  const char *since;       // ISO stamp or null
+  const char *known;       // metadata that need not be asked for again, JSON or null
+  const char *last_known;  // the last run's metadata, JSON or null
+  const char *plan;        // where to go on: JSON, or null for the beginning
   const char *cursor;
   int64 records_read, requests, bytes_received;
 };

@@ -254,7 +254,7 @@ ReadingSpec spec_of(const LiveTable *table, bool needs_raw, List *ids) {
   spec.object = table->object;
   spec.fields = needs_raw ? NIL : key_fields(table->provider_name);
   spec.ids = ids;
-  spec.no_repeats = true;
+  spec.no_repeats = spec.live = true;
   return spec;
 }
 

@@ -57,6 +57,7 @@ void read_and_merge(const Sync *sync, Run *run, Merge *merge) {
   spec.with_deleted = true;
   // A full run learns the object anew: fields that were added since must come along.
   spec.metadata = run->full ? nullptr : sync->metadata;
+  spec.known = sync->metadata;
   spec.config = sync->config;
   Reading *reading = open_reading(CurrentMemoryContext, &spec);
   while (const Page *page = next_page(reading)) {

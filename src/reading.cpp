@@ -138,6 +138,8 @@ Subject::Subject(const ReadingSpec *spec) : connector(Connector::builtin(spec->p
   if (spec->since != nullptr) task.since = spec->since;
   task.with_deleted = spec->with_deleted;
   if (spec->metadata != nullptr) task.metadata = Json::parse(spec->metadata, nullptr, false);
+  if (spec->known != nullptr) task.known = Json::parse(spec->known, nullptr, false);
+  task.live = spec->live;
   append_texts(spec->fields, &task.fields);
   append_texts(spec->ids, &task.ids);
   if (spec->config == nullptr) return;
@@ -159,6 +161,7 @@ Pool *backend_pool() {
 
 Reading *open_reading(MemoryContext context, const ReadingSpec *spec) {
   auto *reading = make_in<Reading>(context, spec);
+  reading->subject.task.now_ms = now_ms();
   Pool *pool = backend_pool();
   guard([&] { start_fetch(reading, pool); });
   return reading;

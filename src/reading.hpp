@@ -16,6 +16,8 @@ struct ReadingSpec {
   const char *since;   // ISO stamp or null
   bool with_deleted;
   const char *metadata;  // JSON or null
+  const char *known;     // the same, not to be relied on
+  bool live;             // somebody waits for the rows (Task::live)
   const char *config;    // the object's JSON (exclude_fields), or null
   List *fields;          // of String; NIL: every readable field
   List *ids;             // of String; NIL: all

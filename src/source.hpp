@@ -27,7 +27,11 @@ struct Task {
   std::vector<std::string> fields;  // empty: every readable field
   std::vector<std::string> ids;     // only these; empty: all (a live scan's `id =`)
   std::vector<std::string> exclude_fields;
-  Json metadata;  // what an earlier source learned (Source::metadata()), or null
+  Json metadata;  // what an earlier source learned (Source::metadata()) and may be relied on, or
+                  // null
+  Json known;     // the same of the last run, even when the object is to be learned anew
+  bool live = false;   // somebody waits for the rows: no exports that take minutes
+  int64_t now_ms = 0;  // when the reading began, by our clock
 };
 
 struct Done {};
@@ -37,6 +41,7 @@ using Want = std::variant<Request, Done>;
 struct Accepted {
   bool is_page = false;  // false: it was metadata; `page` is empty
   Page page;
+  bool keep = false;  // the cursor is worth keeping although the page holds nothing
 };
 
 class Source {
