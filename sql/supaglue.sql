@@ -57,19 +57,47 @@ CREATE TABLE supaglue_internal.sync_configs (
 );
 COMMENT ON TABLE supaglue_internal.sync_configs IS 'sync configs, as create_sync_config() took them';
 
+-- Templates of the fields that are hoisted into columns; each customer may map them (field_mappings).
+CREATE SEQUENCE supaglue_internal.schema_id;
+CREATE TABLE supaglue_internal.schemas (
+  id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('supaglue_internal.schema_id'),
+  application_id text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  config jsonb NOT NULL,  -- {fields: [{name, type, mapped_name?}], allow_additional_field_mappings}
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  UNIQUE (application_id, name)
+);
+COMMENT ON TABLE supaglue_internal.schemas IS 'field templates, as create_schema() took them';
+
+-- Objects that the developer defines, read from whatever object of a provider they are mapped to.
+CREATE SEQUENCE supaglue_internal.entity_id;
+CREATE TABLE supaglue_internal.entities (
+  id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('supaglue_internal.entity_id'),
+  application_id text COLLATE "C" NOT NULL,
+  name text COLLATE "C" NOT NULL,
+  config jsonb NOT NULL,  -- as a schema's
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  UNIQUE (application_id, name)
+);
+COMMENT ON TABLE supaglue_internal.entities IS 'entities, as create_entity() took them';
+
 -- The objects of the sync configs, one row each: what a sync reads and where it writes.
 CREATE SEQUENCE supaglue_internal.object_id;
 CREATE TABLE supaglue_internal.objects (
   id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('supaglue_internal.object_id'),
   sync_config_id bigint NOT NULL REFERENCES supaglue_internal.sync_configs ON DELETE CASCADE,
   provider_id bigint NOT NULL REFERENCES supaglue_internal.providers,
-  object_type text COLLATE "C" NOT NULL CHECK (object_type IN ('standard', 'custom')),
-  object text COLLATE "C" NOT NULL,      -- the provider's exact name
+  object_type text COLLATE "C" NOT NULL CHECK (object_type IN ('common', 'standard', 'custom', 'entity')),
+  object text COLLATE "C" NOT NULL,      -- the provider's exact name; of a common object and an entity ours
   table_name text COLLATE "C" NOT NULL,  -- in the destination's schema
-  config jsonb NOT NULL,                 -- default_config with the override merged over it, exclude_fields
+  config jsonb NOT NULL,                 -- default_config with the override merged over it; columns, fields, exclude_fields
+  schema_id bigint REFERENCES supaglue_internal.schemas,
+  entity_id bigint REFERENCES supaglue_internal.entities,
   UNIQUE (provider_id, object_type, object)
 );
 CREATE INDEX ON supaglue_internal.objects (sync_config_id);
+CREATE INDEX ON supaglue_internal.objects (schema_id);
+CREATE INDEX ON supaglue_internal.objects (entity_id);
 COMMENT ON TABLE supaglue_internal.objects IS 'objects of the sync configs';
 
 CREATE TABLE supaglue_internal.customers (
@@ -100,6 +128,29 @@ CREATE TABLE supaglue_internal.connections (
 );
 CREATE INDEX ON supaglue_internal.connections (provider_id);
 COMMENT ON TABLE supaglue_internal.connections IS 'customers'' authorized accesses to providers';
+
+-- Which field of the provider a customer means by each field of a schema; a null unmaps.
+CREATE TABLE supaglue_internal.field_mappings (
+  connection_id bigint NOT NULL REFERENCES supaglue_internal.connections ON DELETE CASCADE,
+  object_type text COLLATE "C" NOT NULL,
+  object text COLLATE "C" NOT NULL,
+  mappings jsonb NOT NULL,  -- {field of the schema, or added: field of the provider}
+  PRIMARY KEY (connection_id, object_type, object)
+);
+COMMENT ON TABLE supaglue_internal.field_mappings IS 'customers'' own mappings of the fields of schemas';
+
+-- What an entity is at a provider: for everybody, or for one customer instead.
+CREATE TABLE supaglue_internal.entity_mappings (
+  entity_id bigint NOT NULL REFERENCES supaglue_internal.entities ON DELETE CASCADE,
+  provider_id bigint NOT NULL REFERENCES supaglue_internal.providers ON DELETE CASCADE,
+  connection_id bigint REFERENCES supaglue_internal.connections ON DELETE CASCADE,  -- null: every customer's
+  object_type text COLLATE "C",  -- null: the object of every customer's
+  object text COLLATE "C",
+  mappings jsonb NOT NULL,       -- {field of the entity, or added: field of the provider}
+  CHECK (object IS NOT NULL OR connection_id IS NOT NULL)
+);
+CREATE UNIQUE INDEX ON supaglue_internal.entity_mappings (entity_id, provider_id, coalesce(connection_id, 0));
+COMMENT ON TABLE supaglue_internal.entity_mappings IS 'what entities are at the providers';
 
 -- Apart from connections, because the token keeper writes it while others read those.
 CREATE TABLE supaglue_internal.tokens (
@@ -137,6 +188,8 @@ CREATE TABLE supaglue_internal.syncs (
   emitted_at timestamptz,          -- of the last run that committed
   rows_stored boolean NOT NULL DEFAULT false,  -- whether the last run left rows in the table
   metadata jsonb,                  -- what the source learned of the object
+  projection text,                 -- hash of the projection that the stored rows have
+  next_reason text,                -- why the next run must be full, or no more than a projection
   UNIQUE (connection_id, object_id)
 ) WITH (fillfactor = 50);
 CREATE INDEX ON supaglue_internal.syncs (object_id);
@@ -252,7 +305,8 @@ DECLARE
   name text;
 BEGIN
   FOREACH name IN ARRAY ARRAY['installation', 'provider_id', 'providers', 'destination_id', 'destinations',
-    'sync_config_id', 'sync_configs', 'object_id', 'objects', 'customers', 'connection_id', 'connections', 'tokens',
+    'sync_config_id', 'sync_configs', 'schema_id', 'schemas', 'entity_id', 'entities', 'object_id', 'objects', 'customers',
+    'connection_id', 'connections', 'field_mappings', 'entity_mappings', 'tokens',
     'sync_id', 'syncs', 'run_id', 'run_log', 'rejects', 'event_id', 'events']
   LOOP
     PERFORM pg_catalog.pg_extension_config_dump(('supaglue_internal.' || name)::regclass, '');
