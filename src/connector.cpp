@@ -7,6 +7,8 @@
 #include <regex>
 #include <utility>
 
+#include "column_type.hpp"
+#include "common_schema.hpp"
 #include "document.hpp"
 #include "pure.hpp"
 
@@ -122,6 +124,58 @@ ErrorRule read_rule(const std::string &kind, const std::string &path, const Json
   return rule;
 }
 
+CommonMapping read_common_object(const std::string &kind, const std::string &path,
+                                 const CommonObject &schema, const Json &object) {
+  ObjectReader reader(kind, path, object,
+                      {{"type", "object.type"}, {"name", "object.name"}, {"columns", "columns"}});
+  CommonMapping mapping;
+  mapping.object_type = reader.choice("type", {"standard", "custom"}).value_or("standard");
+  mapping.object = reader.required_text("name", kLongestName);
+  const Json *columns = reader.find("columns");
+  if (!columns || !columns->is_object()) reader.fail("columns", "must be an object");
+  std::vector<std::string> known;
+  for (const CommonColumn &column : schema.columns) known.emplace_back(column.name);
+  for (const auto &[name, expression] : columns->items()) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      reader.fail("columns", "names \"" + name + "\", which the common schema does not have", {},
+                  "It has " + quoted_list(known) + ".");
+    }
+    if (!expression.is_string()) reader.fail("columns", "must hold SQL expressions");
+    mapping.columns[name] = expression;
+  }
+  return mapping;
+}
+
+void read_common_objects(const ObjectReader &reader, Connector *connector) {
+  const Json *objects = reader.find("common_objects");
+  if (!objects) return;
+  if (!objects->is_object()) reader.fail("common_objects", "must be an object");
+  for (const auto &[name, object] : objects->items()) {
+    const CommonObject *schema = common_object(connector->category, name);
+    if (schema == nullptr) {
+      reader.fail("common_objects", "names \"" + name + "\", which is no common object", {},
+                  "They are " + quoted_list(supaglue::common_objects(connector->category)) + ".");
+    }
+    connector->common_objects[name] =
+        read_common_object(reader.kind(), "common_objects." + name, *schema, object);
+  }
+}
+
+void read_column_types(const ObjectReader &reader, Connector *connector) {
+  const Json *types = reader.find("column_types");
+  if (!types) return;
+  if (!types->is_object()) reader.fail("column_types", "must be an object");
+  for (const auto &[name, type] : types->items()) {
+    std::optional<std::string> known =
+        type.is_string() ? column_type(type.get<std::string>()) : std::nullopt;
+    if (!known) {
+      reader.fail("column_types", "must name types of columns", {},
+                  "They are " + quoted_list(supaglue::column_types()) + ".");
+    }
+    connector->column_types[name] = *known;
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
@@ -137,6 +191,9 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
                        {"probe", "probe"},
                        {"strategy", "strategy"},
                        {"object_names", "object_names"},
+                       {"common_objects", "common_objects"},
+                       {"field_prefix", "field_prefix"},
+                       {"column_types", "column_types"},
                        {"lookback_ms", "lookback_ms"},
                        {"quota_reserve_percent", "quota_reserve_percent"},
                        {"error_code_pointer", "error_code_pointer"},
@@ -164,6 +221,9 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
   if (const Json *names = reader.find("object_names")) {
     connector->object_names = read_object_names(kind, *names);
   }
+  read_common_objects(reader, connector.get());
+  connector->field_prefix = reader.text("field_prefix").value_or("");
+  read_column_types(reader, connector.get());
   connector->lookback_ms = reader.integer("lookback_ms", 0, 86'400'000).value_or(0);
   connector->quota_reserve_percent =
       static_cast<int>(reader.integer("quota_reserve_percent", 0, 99).value_or(20));
@@ -200,6 +260,23 @@ std::string Connector::exact_object(std::string_view object_type, std::string_vi
     exact[0] = static_cast<char>(exact[0] - 'a' + 'A');
   }
   return exact;
+}
+
+std::vector<std::string> Connector::field_path(const std::string &field) const {
+  if (!field.starts_with('/')) {
+    return field_prefix.empty() ? std::vector<std::string>{field}
+                                : std::vector<std::string>{field_prefix, field};
+  }
+  std::vector<std::string> path;
+  for (Json::json_pointer pointer(field); !pointer.empty(); pointer.pop_back()) {
+    path.insert(path.begin(), pointer.back());
+  }
+  return path;
+}
+
+std::string Connector::type_of(const std::string &provider_type) const {
+  auto found = column_types.find(provider_type);
+  return found == column_types.end() ? "text" : found->second;
 }
 
 namespace {

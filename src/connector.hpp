@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,6 +50,16 @@ struct ObjectNames {
   std::vector<std::string> suffixes;
 };
 
+/// Which object of the provider one of the common schema's is read from, and how: SQL expressions
+/// over `raw` (the record) and `lookup` (what is looked up beside the records), both jsonb. They
+/// give text, which the engine fits into the column's type, or jsonb for a list. A column of the
+/// common schema that is not here is NULL.
+struct CommonMapping {
+  std::string object_type;  // "standard", "custom"
+  std::string object;
+  std::map<std::string, std::string> columns;
+};
+
 struct Connector {
   std::string name;      // "salesforce"
   std::string category;  // "crm"
@@ -57,7 +68,10 @@ struct Connector {
   std::string base_url;   // default; empty when it comes with the token
   OAuth oauth;
   Probe probe;
-  std::string strategy;  // names the source: "salesforce"
+  std::string strategy;                                 // names the source: "salesforce"
+  std::map<std::string, CommonMapping> common_objects;  // by our names: "contact"
+  std::string field_prefix;  // where in a record its fields stand: "properties"; empty: at its top
+  std::map<std::string, std::string> column_types;  // of hoisted columns, by the provider's types
   ObjectNames object_names;
   int64_t lookback_ms = 0;  // the watermark stays this far behind the provider's clock
   int quota_reserve_percent = 20;
@@ -69,6 +83,12 @@ struct Connector {
   /// The exact object name for what a user wrote: `object_type` is "standard" or "custom".
   /// Empty when the provider can have no object of that name.
   std::string exact_object(std::string_view object_type, std::string_view object) const;
+
+  /// The path of a field in a record: {"properties", "amount"}; a name that begins with a slash is
+  /// a JSON pointer from the record's top.
+  std::vector<std::string> field_path(const std::string &field) const;
+  /// The column type for a type of the provider's; "text" when the document does not say.
+  std::string type_of(const std::string &provider_type) const;
 
   /// Compiles a document. Throws kBadDocument naming the JSON path.
   static std::shared_ptr<const Connector> parse(std::string_view document);
