@@ -329,7 +329,7 @@ CREATE SERVER live_bad FOREIGN DATA WRAPPER supaglue OPTIONS (provider 'salesfar
 CREATE SERVER live_bad FOREIGN DATA WRAPPER supaglue OPTIONS (provider 'salesforce', password 'secret');
 \echo :LAST_ERROR_SQLSTATE
 CREATE FOREIGN TABLE live.bad (id text) SERVER supaglue_salesforce;
-CREATE FOREIGN TABLE live.bad (id text) SERVER supaglue_salesforce OPTIONS (object 'Contact', object_type 'common');
+CREATE FOREIGN TABLE live.bad (id text) SERVER supaglue_salesforce OPTIONS (object 'Contact', object_type 'usual');
 CREATE FOREIGN TABLE live.bad (id text OPTIONS (column 'Id')) SERVER supaglue_salesforce OPTIONS (object 'Contact');
 CREATE USER MAPPING FOR PUBLIC SERVER supaglue_salesforce OPTIONS (token 'secret');
 ALTER FOREIGN TABLE live.numbers OPTIONS (DROP object);

@@ -554,6 +554,18 @@ COMMENT ON FUNCTION supaglue.materialize(bigint, boolean) IS
   'runs a sync, paused or not, in the transaction of the caller, whose constraints become immediate; a remote destination commits just before it does';
 
 
+CREATE FUNCTION supaglue.remap(sync_id bigint) RETURNS supaglue.sync_runs
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_remap';
+COMMENT ON FUNCTION supaglue.remap(bigint) IS
+  'recomputes the columns of the stored rows from their raw data, without a request to the provider';
+
+CREATE FUNCTION supaglue_internal.check_connector(name text) RETURNS int
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_check_connector';
+COMMENT ON FUNCTION supaglue_internal.check_connector(text) IS
+  'raises unless every expression of a connector document may be run; returns how many there are';
+
 -- Steering syncs and workers
 
 CREATE FUNCTION supaglue.trigger_sync(sync_id bigint, perform_full_refresh boolean DEFAULT false) RETURNS text

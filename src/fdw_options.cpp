@@ -51,8 +51,9 @@ void check_value(const char *option, const char *value) {
                      return text + ".";
                    }));
   } else if (strcmp(option, "object_type") == 0) {
-    if (strcmp(value, "standard") != 0 && strcmp(value, "custom") != 0)
-      refuse_value(option, value, "An object's type is standard or custom.");
+    if (strcmp(value, "standard") != 0 && strcmp(value, "custom") != 0 &&
+        strcmp(value, "common") != 0 && strcmp(value, "entity") != 0)
+      refuse_value(option, value, "An object's type is common, standard, custom or entity.");
   } else if (value[0] == '\0') {
     refuse_value(option, value, "It is the object's name at the provider.");
   }

@@ -79,6 +79,7 @@ void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
       " CASE WHEN s.id IS NULL OR r.id IS NOT NULL THEN NULL"
       " WHEN s.triggered AND s.paused_by <@ ARRAY['user'] THEN 'epoch'"
       " WHEN s.paused_by <> '{}' THEN NULL"
+      " WHEN s.next_reason = 'mapping' THEN 'epoch'"
       " ELSE coalesce(s.next_run_at, 'epoch') END"
       " FROM (SELECT id FROM supaglue_internal.syncs WHERE $1 IS NULL"
       "       UNION ALL SELECT DISTINCT pg_catalog.unnest($1)) wanted"

@@ -152,6 +152,10 @@ void begin_job(Jobs *jobs, const Lease *lease) {
           throw Error(ErrorClass::kInternal,
                       std::string("there is no connector \"") + lease->provider_name + "\"");
         Task task;
+        if (lease->object == nullptr)
+          throw Error(ErrorClass::kObjectGone, "the entity is not mapped for this customer",
+                      "No object of the provider is named for it.",
+                      "Call supaglue.set_entity_mapping().");
         task.object = lease->object;
         if (lease->since != nullptr) task.since = lease->since;
         if (lease->known != nullptr) task.metadata = Json::parse(lease->known);
@@ -161,6 +165,8 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         const Json config = Json::parse(lease->config);
         if (const auto excluded = config.find("exclude_fields"); excluded != config.end())
           task.exclude_fields = excluded->get<std::vector<std::string>>();
+        if (const auto fields = config.find("fields"); fields != config.end())
+          task.fields = fields->get<std::vector<std::string>>();
         auto source = lease->cursor == nullptr
                           ? make_source(connector, task)
                           : make_source(connector, task, Json::parse(lease->plan),

@@ -24,7 +24,7 @@ Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz
   lease->connection_id = sync->connection_id;
   lease->slot = slot;
   lease->provider_name = sync->provider_name;
-  lease->object = sync->object;
+  lease->object = sync->remote_object;
   lease->config = sync->config;
   lease->since = stamp_of(since);
   // A full run learns anew which fields there are.
@@ -37,7 +37,8 @@ bool may_run(int64 sync_id) {
   // Somebody who asks for a run overrules a pause by a user, but no other.
   sql("SELECT (s.paused_by = '{}' OR s.triggered AND s.paused_by = ARRAY['user'])"
       " AND NOT EXISTS (SELECT FROM supaglue_internal.runs r WHERE r.sync_id = s.id)"
-      " AND (s.triggered OR s.next_run_at IS NULL OR s.next_run_at <= pg_catalog.clock_timestamp())"
+      " AND (s.triggered OR s.next_reason = 'mapping' OR s.next_run_at IS NULL OR s.next_run_at <= "
+      "pg_catalog.clock_timestamp())"
       " FROM supaglue_internal.syncs s WHERE s.id = $1",
       {int_arg(sync_id)});
   return SPI_processed > 0 && bool_at(0, 1);
@@ -51,10 +52,15 @@ Lease *claim_run(int64 sync_id, int worker, int slot) {
   const Run *run = plan_run(sync, sync->triggered, sync->trigger_full);
   sql("INSERT INTO supaglue_internal.runs"
       " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since, forced)"
-      " VALUES ($1, $2, $3, 'fetch', $4, $5, $6, $7, $8, $9)",
+      " VALUES ($1, $2, $3, $10, $4, $5, $6, $7, $8, $9)",
       {int_arg(run->id), int_arg(sync_id), int_arg(worker), int_arg(slot),
        text_arg(run->full ? "full" : "incremental"), text_arg(run->reason),
-       time_arg(run->started_at), time_arg(run->since), bool_arg(run->forced)});
+       time_arg(run->started_at), time_arg(run->since), bool_arg(run->forced),
+       text_arg(run->mapping_only ? "merge" : "fetch")});
+  if (run->mapping_only) {  // nothing is to be fetched
+    wake_at_commit(WorkerKind::kMerger);
+    return nullptr;
+  }
   if (sync->triggered)
     sql("UPDATE supaglue_internal.syncs SET triggered = false, trigger_full = false WHERE id = $1",
         {int_arg(sync_id)});
@@ -140,6 +146,7 @@ static Run *run_of_row() {
   run->metadata = text_at(0, 11);
   run->forced = bool_at(0, 12);
   run->emitted_at = DT_NOBEGIN;
+  run->mapping_only = strcmp(run->reason, "mapping") == 0;
   return run;
 }
 

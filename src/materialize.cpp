@@ -4,12 +4,12 @@
 #include "destination.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
+#include "placement.hpp"
 #include "reading.hpp"
 #include "run.hpp"
 #include "sql.hpp"
 #include "sync.hpp"
 #include "sync_rows.hpp"
-#include "table.hpp"
 
 namespace supaglue {
 
@@ -26,6 +26,11 @@ Sync *take_sync(int64 id) {
     ereport(ERROR,
             (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("sync " INT64_FORMAT " does not exist", id),
              errhint("The view supaglue.syncs lists them; supaglue.sync_id() finds one.")));
+  if (sync->remote_object == nullptr)
+    ereport(ERROR, (errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
+                    errmsg("entity \"%s\" is not mapped for customer \"%s\"", sync->object,
+                           sync->customer_id),
+                    errhint("Call supaglue.set_entity_mapping().")));
   // A worker's run outlives its transactions: its lease is a row. The newest snapshot, because the
   // lock was only just had.
   if (sql_latest("SELECT FROM supaglue_internal.runs WHERE sync_id = $1", {int_arg(id)}) > 0)
@@ -36,8 +41,7 @@ Sync *take_sync(int64 id) {
 
 /// Opens the merge before anything is read, because what it finds decides what must be read.
 Merge *open_merge(Destination *destination, const Sync *sync, Run *run) {
-  ensure_table(destination, sync->schema_name, sync->table_name);
-  if (destination->is_remote()) ensure_syncs_table(destination, sync->schema_name);
+  place_sync(destination, sync, sync->metadata);
   if (Merge *merge = begin_merge(destination, sync, run)) return merge;
   run->full = true;
   run->since = DT_NOBEGIN;
@@ -45,12 +49,21 @@ Merge *open_merge(Destination *destination, const Sync *sync, Run *run) {
   return begin_merge(destination, sync, run);
 }
 
-void read_and_merge(const Sync *sync, Run *run, Merge *merge) {
+/// What the source has told of the object, before its first page is merged.
+void note_metadata(Destination *destination, const Sync *sync, Run *run, const Reading *reading) {
+  if (run->metadata != nullptr) return;
+  run->metadata = reading_metadata(reading);
+  if (run->metadata != nullptr &&
+      (sync->metadata == nullptr || strcmp(run->metadata, sync->metadata) != 0))
+    place_sync(destination, sync, run->metadata);
+}
+
+void read_and_merge(Destination *destination, const Sync *sync, Run *run, Merge *merge) {
   ReadingSpec spec = {};
   spec.connection_id = sync->connection_id;
   spec.provider_name = sync->provider_name;
-  spec.object_type = sync->object_type;
-  spec.object = sync->object;
+  spec.object_type = sync->remote_type;
+  spec.object = sync->remote_object;
   spec.since = TIMESTAMP_IS_NOBEGIN(run->since)
                    ? nullptr
                    : guarded_text([&] { return write_stamp(ms_of_time(run->since)); });
@@ -61,6 +74,7 @@ void read_and_merge(const Sync *sync, Run *run, Merge *merge) {
   spec.config = sync->config;
   Reading *reading = open_reading(CurrentMemoryContext, &spec);
   while (const Page *page = next_page(reading)) {
+    note_metadata(destination, sync, run, reading);
     merge_page(merge, page);
     CHECK_FOR_INTERRUPTS();
   }
@@ -68,7 +82,7 @@ void read_and_merge(const Sync *sync, Run *run, Merge *merge) {
   reading_counts(reading, &run->requests, &run->bytes_received, &provider_time_ms,
                  &run->provider_count);
   if (provider_time_ms > 0) run->provider_time = time_of_ms(provider_time_ms);
-  run->metadata = reading_metadata(reading);
+  note_metadata(destination, sync, run, reading);
   finish_merge(merge);
 }
 
@@ -77,6 +91,40 @@ void read_and_merge(const Sync *sync, Run *run, Merge *merge) {
 }  // namespace supaglue
 
 using namespace supaglue;
+
+namespace {
+
+/// The row of supaglue.sync_runs, in the memory of the caller of SPI.
+Datum run_row(int64 run_id) {
+  sql("SELECT r FROM supaglue.sync_runs AS r WHERE id = $1", {int_arg(run_id)});
+  bool null;
+  const Datum row = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
+  return SPI_datumTransfer(row, false, -1);
+}
+
+}  // namespace
+
+SUPAGLUE_FUNCTION(supaglue_remap) {
+  const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
+  PreventCommandIfReadOnly("remap()");
+  PreventCommandDuringRecovery("remap()");
+  const Api api = open_api();
+  Sync *sync = take_sync(sync_id);
+  sync->projection = nullptr;  // whatever the rows have
+  Run *run = plan_remap(sync);
+  Destination *destination = join_destination(sync->destination_id, sync->owner);
+  place_sync(destination, sync, sync->metadata);
+  Merge *merge = begin_merge(destination, sync, run);
+  if (merge == nullptr)
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("the table of sync " INT64_FORMAT " has lost its rows", sync_id),
+                    errhint("The next run reads them again; supaglue.materialize() does it now.")));
+  finish_merge(merge);
+  finish_run(sync, run);
+  const Datum result = run_row(run->id);
+  close_api(api);
+  PG_RETURN_DATUM(result);
+}
 
 SUPAGLUE_FUNCTION(supaglue_materialize) {
   const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
@@ -88,7 +136,7 @@ SUPAGLUE_FUNCTION(supaglue_materialize) {
   Run *run = plan_run(sync, true, force_full);
   Destination *destination = join_destination(sync->destination_id, sync->owner);
   Merge *merge = open_merge(destination, sync, run);
-  read_and_merge(sync, run, merge);
+  read_and_merge(destination, sync, run, merge);
   finish_run(sync, run);
   // It worked, so nobody refuses the connection any more. The token keeper may have said so
   // already.
@@ -96,10 +144,7 @@ SUPAGLUE_FUNCTION(supaglue_materialize) {
                  "AND status = 'reauthorization_required'",
                  {int_arg(sync->connection_id)}) > 0)
     readmit_connection(sync->connection_id);
-  sql("SELECT r FROM supaglue.sync_runs AS r WHERE id = $1", {int_arg(run->id)});
-  bool null;
-  const Datum row = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
-  const Datum result = SPI_datumTransfer(row, false, -1);
+  const Datum result = run_row(run->id);
   close_api(api);
   PG_RETURN_DATUM(result);
 }

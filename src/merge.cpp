@@ -9,6 +9,7 @@
 #include "batch.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
+#include "projection.hpp"
 #include "sql.hpp"
 
 namespace supaglue {
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int kBatch = 2000;  // records of a statement
 constexpr int kWalk = 5000;   // stored ids of a step in the search for absent ones
+constexpr int kSlice = 2000;  // stored rows of a step of recomputing columns
 constexpr int64 kRejectsAllowed = 20;
 constexpr int64 kRejectsPercent = 1;
 
@@ -29,6 +31,7 @@ struct Merge {
   MemoryContext context;  // lives as long as the merge
   MemoryContext scratch;  // a page, or a step of the walk
   const char *emitted_at;
+  const Projection *projection;  // null until the first page, or the end, needs it
   char *page_statement;
   char *walk_statement;
   char *absent_statement;
@@ -39,12 +42,40 @@ struct Merge {
 
 namespace {
 
-// $1 application, $2 customer, $3 provider, $4 emitted_at; then columns of the page.
+/// Text for each column of a projection, with its quoted name and its number.
+char *for_columns(const Projection *projection, const char *pattern_of_two) {
+  StringInfoData text;
+  initStringInfo(&text);
+  for (int i = 0; i < projection->count; ++i) {
+    const char *name = quote_identifier(projection->columns[i].name);
+    for (const char *c = pattern_of_two; *c != '\0'; ++c) {
+      if (*c == '@')
+        appendStringInfoString(&text, name);
+      else if (*c == '#')
+        appendStringInfo(&text, "%d", i + 1);
+      else
+        appendStringInfoChar(&text, *c);
+    }
+  }
+  return text.data;
+}
+
+/// ", <value> AS value_1, ..." over a row that has `raw` and `lookup`.
+char *values_of(const Projection *projection) {
+  StringInfoData text;
+  initStringInfo(&text);
+  for (int i = 0; i < projection->count; ++i)
+    appendStringInfo(&text, ", %s AS value_%d", projection->columns[i].value, i + 1);
+  appendStringInfo(&text, ", %s AS misfits", projection->misfits);
+  return text.data;
+}
+
+// $1 application, $2 customer, $3 provider, $4 emitted_at; then columns of the page; $9 lookup.
 //
 // A version older than the stored one never overwrites it. Unless the user asked for a full run:
 // then the provider is right even when its clock went back, and only what this very run wrote is
 // protected.
-char *page_statement(const char *table, bool overwrite_newer) {
+char *page_statement(const char *table, const Projection *projection, bool overwrite_newer) {
   return format(
       R"(WITH page AS (
   SELECT $1::text AS application, $2::text AS customer, $3::text AS provider,
@@ -66,25 +97,57 @@ char *page_statement(const char *table, bool overwrite_newer) {
         ELSE (stored.raw IS DISTINCT FROM page.raw OR stored.modified IS DISTINCT FROM page.modified
               OR stored.deleted <> page.deleted)
          AND ((page.modified < stored.modified) IS NOT TRUE OR %2$s) END
+), projected AS MATERIALIZED (
+  SELECT record.*%3$s FROM (SELECT change.*, $9::text::jsonb AS lookup FROM change) AS record
 ), inserted AS (
   INSERT INTO %1$s (_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id,
-    _supaglue_emitted_at, _supaglue_is_deleted, _supaglue_raw_data, _supaglue_last_modified_at)
-  SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified
-  FROM change WHERE NOT known
+    _supaglue_emitted_at, _supaglue_is_deleted, _supaglue_raw_data, _supaglue_last_modified_at%4$s)
+  SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified%5$s
+  FROM projected WHERE NOT known
   RETURNING 1
 ), updated AS (
   UPDATE %1$s AS t SET _supaglue_emitted_at = $4::timestamptz,
     _supaglue_is_deleted = change.deleted, _supaglue_raw_data = change.raw,
-    _supaglue_last_modified_at = change.modified
-  FROM change
+    _supaglue_last_modified_at = change.modified%6$s
+  FROM projected AS change
   WHERE change.known AND t._supaglue_application_id = change.application
     AND t._supaglue_customer_id = change.customer AND t._supaglue_provider_name = change.provider
     AND t.id = change.id
   RETURNING change.counted, change.deleted AND NOT change.was_deleted AS vanished
 )
 SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) FROM updated WHERE NOT counted),
-       (SELECT pg_catalog.count(*) FROM updated WHERE vanished AND NOT counted))",
-      table, overwrite_newer ? "stored.emitted_at <> $4::timestamptz" : "false");
+       (SELECT pg_catalog.count(*) FROM updated WHERE vanished AND NOT counted),
+       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM projected))",
+      table, overwrite_newer ? "stored.emitted_at <> $4::timestamptz" : "false",
+      values_of(projection), for_columns(projection, ", @"), for_columns(projection, ", value_#"),
+      for_columns(projection, ", @ = change.value_#"));
+}
+
+// The columns of stored rows after $5, in the order of the bytes, from their raw data; $6 lookup.
+// Gives the last id, and how many rows it changed.
+char *slice_statement(const char *table, const Projection *projection) {
+  return format(
+      R"(WITH slice AS MATERIALIZED (
+  SELECT $1::text AS application, $2::text AS customer, $3::text AS provider, t.id,
+         t._supaglue_raw_data AS raw, $6::text::jsonb AS lookup
+  FROM %1$s AS t
+  WHERE t._supaglue_application_id = $1::text AND t._supaglue_customer_id = $2::text
+    AND t._supaglue_provider_name = $3::text AND t.id COLLATE "C" > $5::text
+  ORDER BY t.id COLLATE "C" LIMIT %2$d
+), projected AS MATERIALIZED (
+  SELECT application, customer, provider, id%3$s FROM slice
+), updated AS (
+  UPDATE %1$s AS t SET _supaglue_emitted_at = $4::timestamptz%4$s
+  FROM projected AS change
+  WHERE t._supaglue_application_id = change.application AND t._supaglue_customer_id = change.customer
+    AND t._supaglue_provider_name = change.provider AND t.id = change.id
+    AND (false%5$s)
+  RETURNING change.misfits
+)
+SELECT (SELECT pg_catalog.max(id COLLATE "C") FROM slice), (SELECT pg_catalog.count(*) FROM slice),
+       (SELECT pg_catalog.count(*) FROM updated), (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM updated))",
+      table, kSlice, values_of(projection), for_columns(projection, ", @ = change.value_#"),
+      for_columns(projection, " OR t.@ IS DISTINCT FROM change.value_#"));
 }
 
 // Stored ids after $4, in the order of the bytes.
@@ -163,7 +226,8 @@ void merge_batch(Merge *merge, int from, int count) {
       merge->page_statement,
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
        value_of(merge->emitted_at), value_of(columns.ids, count), value_of(columns.raws, count),
-       value_of(columns.stamps, count), value_of(columns.deleted, count)});
+       value_of(columns.stamps, count), value_of(columns.deleted, count),
+       value_of(merge->projection->lookup)});
   const auto count_at = [&](int column) {
     return strtoll(merge->destination->field(0, column), nullptr, 10);
   };
@@ -171,7 +235,83 @@ void merge_batch(Merge *merge, int from, int count) {
   merge->run->inserted += count_at(0);
   merge->run->updated += count_at(1) - vanished;
   merge->run->deleted += vanished;
+  merge->run->values_nulled += count_at(3);
   MemoryContextReset(merge->scratch);
+}
+
+/// The projection with the types that the table's columns have: a user's column stays what it is,
+/// and a column that is gone, generated or of another kind is left alone.
+const Projection *fit_to_table(Merge *merge, const Projection *wanted) {
+  if (wanted->count == 0) return wanted;
+  auto *names = static_cast<Text *>(palloc(sizeof(Text) * static_cast<size_t>(wanted->count)));
+  for (int i = 0; i < wanted->count; ++i)
+    names[i] = {wanted->columns[i].name, static_cast<int>(strlen(wanted->columns[i].name))};
+  merge->destination->execute(
+      R"(SELECT pg_catalog.format_type(a.atttypid, NULL)
+FROM pg_catalog.unnest($2::text[]) WITH ORDINALITY AS w (name, number)
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::text::regclass AND a.attname = w.name
+  AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+ORDER BY w.number)",
+      {value_of(table_of(merge->sync)), value_of(names, wanted->count)});
+  auto **types = static_cast<const char **>(palloc(sizeof(char *) * wanted->count));
+  bool same = true;
+  for (int i = 0; i < wanted->count; ++i) {
+    const char *type = merge->destination->field(static_cast<uint64>(i), 0);
+    types[i] =
+        type == nullptr ? nullptr : guarded_text([&] { return column_type(type).value_or(""); });
+    if (types[i] != nullptr && types[i][0] == '\0') types[i] = nullptr;
+    const bool is_wanted =
+        types[i] != nullptr && strncmp(wanted->columns[i].type, types[i], strlen(types[i])) == 0;
+    if (is_wanted) types[i] = wanted->columns[i].type;
+    same = same && is_wanted;
+  }
+  return same ? wanted : retyped(wanted, types);
+}
+
+/// Brings the columns of all stored rows up to date when their projection is another now.
+void recompute(Merge *merge) {
+  const Sync *sync = merge->sync;
+  Run *run = merge->run;
+  const char *hash = merge->projection->hash;
+  run->projection = hash;
+  if (merge->projection->count == 0 || strcmp(sync->phase, "created") == 0 ||
+      (sync->projection != nullptr && strcmp(sync->projection, hash) == 0))
+    return;
+  const char *statement = slice_statement(table_of(sync), merge->projection);
+  char *after = pstrdup("");
+  for (int64 rows = kSlice; rows == kSlice;) {
+    merge->destination->execute(
+        statement,
+        {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
+         value_of(merge->emitted_at), value_of(after), value_of(merge->projection->lookup)});
+    const auto count_at = [&](int column) {
+      return strtoll(merge->destination->field(0, column), nullptr, 10);
+    };
+    rows = count_at(1);
+    run->updated += count_at(2);
+    run->values_nulled += count_at(3);
+    pfree(after);
+    after = rows == 0 ? nullptr : pstrdup(merge->destination->field(0, 0));
+    CHECK_FOR_INTERRUPTS();
+  }
+}
+
+/// What the source told of the object decides the projection, so it is made when that is known.
+void project(Merge *merge) {
+  if (merge->projection != nullptr) return;
+  const Sync *sync = merge->sync;
+  Run *run = merge->run;
+  const MemoryContext caller = MemoryContextSwitchTo(merge->context);
+  const Projection *wanted =
+      load_projection(sync->object_id, sync->connection_id,
+                      run->metadata != nullptr ? run->metadata : sync->metadata);
+  run->broken = wanted->broken;
+  if (run->broken != nullptr && run->warning == nullptr)
+    run->warning = format("mapped to fields that the object does not have: %s", run->broken);
+  merge->projection = fit_to_table(merge, wanted);
+  merge->page_statement = page_statement(table_of(sync), merge->projection, run->forced);
+  recompute(merge);
+  MemoryContextSwitchTo(caller);
 }
 
 void remember_ids(Merge *merge) {
@@ -327,7 +467,6 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   run->rejected = run->values_nulled = 0;
   run->emitted_at = emitted_after(sync->emitted_at);
   merge->emitted_at = iso_of_time(run->emitted_at);
-  merge->page_statement = page_statement(table, run->forced);
   merge->walk_statement = walk_statement(table);
   merge->absent_statement = absent_statement(table);
   merge->newest = make_in<std::vector<const Record *>>(merge->context);
@@ -339,6 +478,7 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
 
 void merge_page(Merge *merge, const Page *page) {
   Run *run = merge->run;
+  project(merge);
   guard([&] { newest_versions(*page, merge->newest); });
   const int count = static_cast<int>(merge->newest->size());
   const int64 written_before = run->inserted + run->updated + run->deleted;
@@ -357,6 +497,7 @@ void merge_page(Merge *merge, const Page *page) {
 
 void finish_merge(Merge *merge) {
   Run *run = merge->run;
+  project(merge);
   check_rejects(run);
   if (merge->seen != nullptr) mark_absent(merge);
   run->rows_stored = holds_rows(merge->destination, merge->sync, table_of(merge->sync));

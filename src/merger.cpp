@@ -6,10 +6,10 @@
 #include "lease.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
+#include "placement.hpp"
 #include "settings.hpp"
 #include "spool.hpp"
 #include "sql.hpp"
-#include "table.hpp"
 #include "worker.hpp"
 
 namespace supaglue {
@@ -40,8 +40,7 @@ void prepare_table(Merging *merging) {
   MemoryContextSwitchTo(merging->context);
   Destination *destination = open_destination(sync->destination_id, sync->owner);
   destination->begin();
-  ensure_table(destination, sync->schema_name, sync->table_name);
-  if (destination->is_remote()) ensure_syncs_table(destination, sync->schema_name);
+  place_sync(destination, sync, run->metadata != nullptr ? run->metadata : sync->metadata);
   destination->commit();
   merging->destination = destination;
 }

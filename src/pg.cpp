@@ -183,6 +183,15 @@ ForeignPath *make_foreign_path(PlannerInfo *root, RelOptInfo *rel, double rows, 
 }
 
 #if PG_VERSION_NUM >= 150000
+bool walk_expression(Node *node, bool (*walker)(Node *, void *), void *context) {
+#if PG_VERSION_NUM >= 160000
+  return expression_tree_walker(node, walker, context);
+#else
+  return expression_tree_walker(
+      node, reinterpret_cast<bool (*)()>(reinterpret_cast<void *>(walker)), context);
+#endif
+}
+
 double random_fraction() { return pg_prng_double(&pg_global_prng_state); }
 void reserve_settings(const char *prefix) { MarkGUCPrefixReserved(prefix); }
 #else

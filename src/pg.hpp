@@ -11,12 +11,15 @@
 #include <type_traits>
 #include <utility>
 
+#include "column_type.hpp"
+#include "common_schema.hpp"
 #include "config.hpp"
 #include "connector.hpp"
 #include "credential.hpp"
 #include "crypto.hpp"
 #include "error.hpp"
 #include "fetch.hpp"
+#include "hoisting.hpp"
 #include "http.hpp"
 #include "json.hpp"
 #include "page.hpp"
@@ -48,6 +51,7 @@ extern "C" {
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "catalog/pg_user_mapping.h"
@@ -74,6 +78,12 @@ extern "C" {
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "optimizer/tlist.h"
+#include "nodes/params.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_node.h"
+#include "parser/parser.h"
 #include "parser/parsetree.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -255,6 +265,9 @@ bool next_datum(Tuplesortstate *sort, Datum *value, bool *null);
 /// A path that scans a foreign table in no particular order.
 ForeignPath *make_foreign_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup_cost,
                                Cost total_cost, Relids required_outer);
+
+/// expression_tree_walker() for a walker with its real type.
+bool walk_expression(Node *node, bool (*walker)(Node *, void *), void *context);
 
 /// A number in [0, 1).
 double random_fraction();

@@ -43,6 +43,9 @@ void require_own_tables(int64 sync_config_id) {
           "  AND (a.application_id = b.application_id"
           "       OR (a.provider, a.object_type, a.object) <> (b.provider, b.object_type, "
           "b.object)) "
+          // What is normalized is one table for all providers.
+          "  AND NOT (a.object_type IN ('common', 'entity') AND a.object_type = b.object_type"
+          "           AND a.object = b.object AND a.provider <> b.provider) "
           "WHERE a.sync_config_id = $1 ORDER BY a.id, b.id LIMIT 1",
           {int_arg(sync_config_id)}) > 0)
     ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -54,6 +57,7 @@ void require_own_tables(int64 sync_config_id) {
 namespace {
 
 struct Placed {
+  int64 id;
   char *table_name;
   char *object_type;
   char *object;
@@ -89,13 +93,13 @@ Placement load_placement(int64 sync_config_id) {
                          text_at(0, 8),
                          nullptr,
                          0};
-  placement.count =
-      static_cast<int>(sql("SELECT table_name, object_type, object FROM supaglue_internal.objects "
-                           "WHERE sync_config_id = $1 ORDER BY id",
-                           {int_arg(sync_config_id)}));
+  placement.count = static_cast<int>(
+      sql("SELECT id, table_name, object_type, object FROM supaglue_internal.objects "
+          "WHERE sync_config_id = $1 ORDER BY id",
+          {int_arg(sync_config_id)}));
   placement.objects = static_cast<Placed *>(palloc(sizeof(Placed) * Max(placement.count, 1)));
   for (int i = 0; i < placement.count; ++i)
-    placement.objects[i] = {text_at(i, 1), text_at(i, 2), text_at(i, 3)};
+    placement.objects[i] = {int_at(i, 1), text_at(i, 2), text_at(i, 3), text_at(i, 4)};
   return placement;
 }
 
@@ -123,7 +127,8 @@ void make_tables(int64 sync_config_id) {
   }
   Destination *destination = join_destination(placement.destination_id, placement.owner);
   for (int i = 0; i < placement.count; ++i)
-    ensure_table(destination, placement.schema_name, placement.objects[i].table_name);
+    ensure_table(destination, placement.schema_name, placement.objects[i].table_name,
+                 load_projection(placement.objects[i].id, 0, nullptr));
   if (placement.remote) ensure_syncs_table(destination, placement.schema_name);
 }
 
@@ -132,8 +137,22 @@ void make_twins(int64 sync_config_id) {
   for (int i = 0; i < placement.count; ++i) {
     const Placed &object = placement.objects[i];
     ensure_twin(placement.owner, placement.provider_name, object.table_name, object.object_type,
-                object.object);
+                object.object, load_projection(object.id, 0, nullptr));
   }
+}
+
+void place_sync(Destination *destination, const Sync *sync, const char *metadata) {
+  const Projection *projection = load_projection(sync->object_id, sync->connection_id, metadata);
+  ensure_table(destination, sync->schema_name, sync->table_name, projection);
+  if (destination->is_remote()) ensure_syncs_table(destination, sync->schema_name);
+  // A twin that is being read, or that its owner made otherwise, is no reason not to sync.
+  const ErrorData *error = attempt([&] {
+    ensure_twin(sync->owner, sync->provider_name, sync->table_name, sync->object_type, sync->object,
+                projection);
+  });
+  if (error != nullptr)
+    ereport(LOG, (errmsg("the live twin of table \"%s\" lacks columns", sync->table_name),
+                  errdetail_internal("%s", error->message)));
 }
 
 }  // namespace supaglue

@@ -2,7 +2,9 @@
 // live twins. It works from the stored rows. It must not know documents.
 #pragma once
 
+#include "destination.hpp"
 #include "pg.hpp"
+#include "sync.hpp"
 
 namespace supaglue {
 
@@ -16,5 +18,8 @@ void require_own_tables(int64 sync_config_id);
 void make_tables(int64 sync_config_id);
 /// Makes the live twins, as the sync config's owner.
 void make_twins(int64 sync_config_id);
+/// Gives a sync's table at an open destination, and its live twin, the columns that they lack now
+/// that the source has told of the object (`metadata`, JSON or null).
+void place_sync(Destination *destination, const Sync *sync, const char *metadata);
 
 }  // namespace supaglue

@@ -146,6 +146,8 @@ Subject::Subject(const ReadingSpec *spec) : connector(Connector::builtin(spec->p
   const Json config = Json::parse(spec->config, nullptr, false);
   if (config.is_object() && config.contains("exclude_fields"))
     task.exclude_fields = config["exclude_fields"].get<std::vector<std::string>>();
+  if (config.is_object() && config.contains("fields") && task.fields.empty())
+    task.fields = config["fields"].get<std::vector<std::string>>();
 }
 
 Pool *backend_pool() {

@@ -139,22 +139,46 @@ void require_reauthorization(const Sync *sync, const Run *run, const char *messa
 
 }  // namespace
 
-Run *plan_run(const Sync *sync, bool manual, bool force_full) {
+namespace {
+
+Run *new_run() {
   auto *run = static_cast<Run *>(palloc0(sizeof(Run)));
   sql("SELECT pg_catalog.nextval('supaglue_internal.run_id')");
   run->id = int_at(0, 1);
   run->started_at = GetCurrentTimestamp();
-  run->full = must_be_full(sync, force_full, run->started_at);
-  // Without a watermark the provider's clock may have gone back.
-  run->forced = force_full || TIMESTAMP_IS_NOBEGIN(sync->watermark);
-  run->reason = strcmp(sync->phase, "created") == 0 ? "initial"
-                : manual                            ? "manual"
-                : sync->consecutive_failures > 0    ? "retry"
-                                                    : "schedule";
-  run->since = run->full ? DT_NOBEGIN : sync->watermark;
   run->provider_time = DT_NOBEGIN;
   run->emitted_at = DT_NOBEGIN;
   run->provider_count = -1;
+  return run;
+}
+
+bool is_next(const Sync *sync, const char *reason) {
+  return sync->next_reason != nullptr && strcmp(sync->next_reason, reason) == 0;
+}
+
+}  // namespace
+
+Run *plan_remap(const Sync *sync) {
+  Run *run = new_run();
+  run->mapping_only = true;
+  run->reason = "mapping";
+  run->since = sync->watermark;
+  return run;
+}
+
+Run *plan_run(const Sync *sync, bool manual, bool force_full) {
+  const bool is_new = strcmp(sync->phase, "created") == 0;
+  if (is_next(sync, "mapping") && !manual && !force_full && !is_new) return plan_remap(sync);
+  Run *run = new_run();
+  run->full = must_be_full(sync, force_full, run->started_at) || is_next(sync, "fields");
+  // Without a watermark the provider's clock may have gone back.
+  run->forced = force_full || TIMESTAMP_IS_NOBEGIN(sync->watermark);
+  run->reason = is_new                           ? "initial"
+                : manual                         ? "manual"
+                : is_next(sync, "fields")        ? "fields"
+                : sync->consecutive_failures > 0 ? "retry"
+                                                 : "schedule";
+  run->since = run->full ? DT_NOBEGIN : sync->watermark;
   return run;
 }
 
@@ -170,7 +194,24 @@ TimestampTz watermark_after(const Sync *sync, const Run *run) {
   return Max(watermark, run->since);
 }
 
-void finish_run(const Sync *sync, const Run *run) {
+static void finish_remap(const Sync *sync, const Run *run) {
+  log_run(sync, run, "SUCCESS", nullptr, nullptr);
+  sql("UPDATE supaglue_internal.syncs SET last_run_id = $2, emitted_at = $3, rows_stored = $4,"
+      " projection = $5, next_reason = NULL, waiting_for = NULL WHERE id = $1",
+      {int_arg(sync->id), int_arg(run->id), time_arg(run->emitted_at), bool_arg(run->rows_stored),
+       text_arg(run->projection)});
+}
+
+static void tell_broken_mapping(const Sync *sync, const Run *run) {
+  event("mapping.broken", sync, run, guarded_text([&] {
+          Json payload = about(sync);
+          payload["run_id"] = run->id;
+          payload["fields"] = run->broken;
+          return payload.dump();
+        }));
+}
+
+static void finish_reading(const Sync *sync, const Run *run) {
   const int64 now = now_ms();
   const TimestampTz next =
       time_of_ms(next_tick(now, sync->period_ms, phase_of(sync->connection_id, sync->period_ms)));
@@ -189,12 +230,21 @@ void finish_run(const Sync *sync, const Run *run) {
                       ELSE pause_reason END,
   paused_by = ARRAY(SELECT cause FROM pg_catalog.unnest(paused_by) AS cause
                     WHERE cause <> ALL ('{authentication,permission,gone}')),
-  emitted_at = $7, rows_stored = $8, metadata = coalesce($9::jsonb, metadata)
+  emitted_at = $7, rows_stored = $8, metadata = coalesce($9::jsonb, metadata),
+  projection = coalesce($10, projection), next_reason = NULL
 WHERE id = $1)",
       {int_arg(sync->id), text_arg(run->full ? "full" : "incremental"), time_arg(watermark),
        time_arg(next), int_arg(run->id), time_arg(run->started_at), time_arg(run->emitted_at),
-       bool_arg(run->rows_stored), text_arg(run->metadata)});
+       bool_arg(run->rows_stored), text_arg(run->metadata), text_arg(run->projection)});
+}
+
+void finish_run(const Sync *sync, const Run *run) {
+  run->mapping_only ? finish_remap(sync, run) : finish_reading(sync, run);
   complete_event(sync, run);
+  // Told once: the projection's hash changes when another mapping breaks.
+  if (run->broken != nullptr &&
+      (sync->projection == nullptr || strcmp(sync->projection, run->projection) != 0))
+    tell_broken_mapping(sync, run);
   if (sync->consecutive_failures > 0)
     event("sync.recovered", sync, run, guarded_text([&] { return about(sync).dump(); }));
   sync_changed(sync->id);
@@ -221,6 +271,15 @@ WHERE id = $1)",
   if (sync->consecutive_failures == 0) error_event("sync.failing", sync, run, error_class, message);
   if (consequence.pause != nullptr) error_event("sync.paused", sync, run, error_class, message);
   sync_changed(sync->id);
+}
+
+void mapping_changed(int64 object_id, int64 connection_id) {
+  sql("WITH changed AS ("
+      "  UPDATE supaglue_internal.syncs SET next_reason = coalesce(next_reason, 'mapping')"
+      "  WHERE object_id = $1 AND $2 IN (0, connection_id) RETURNING id)"
+      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM changed",
+      {int_arg(object_id), int_arg(connection_id)});
+  wake_at_commit(WorkerKind::kFetcher);
 }
 
 void sync_changed(int64 sync_id) {

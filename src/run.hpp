@@ -12,6 +12,7 @@ struct Run {
   int64 id;
   bool full;
   bool forced;         // full because the user asked for it
+  bool mapping_only;   // recomputes the columns of stored rows, and reads nothing
   const char *reason;  // 'initial', 'schedule', 'manual', ...
   TimestampTz started_at;
   TimestampTz since;          // incremental: the watermark to read from; DT_NOBEGIN: everything
@@ -22,12 +23,20 @@ struct Run {
   int64 requests, bytes_received, provider_count;  // provider_count -1: unknown
   bool rows_stored;                                // rows of the connection in the table after it
   const char *metadata;                            // JSON of the source, or null
-  const char *warning;                             // or null
+  const char *projection;                          // hash of the rows' projection, by the merge
+  const char *broken;   // fields whose mapping is found broken by this run, or null
+  const char *warning;  // or null
 };
 
 /// Decides what the next run of a sync is. `force_full`: the user asked; `manual`: by materialize()
 /// or trigger_sync().
 Run *plan_run(const Sync *sync, bool manual, bool force_full);
+/// A run that recomputes the columns of the stored rows from their raw data, and reads nothing.
+/// plan_run() gives one when a mapping has changed and nobody asked for more.
+Run *plan_remap(const Sync *sync);
+/// The syncs of an object (or of one of its connections; 0: all) whose mapping has changed: their
+/// next run recomputes.
+void mapping_changed(int64 object_id, int64 connection_id);
 
 /// The watermark that a run which succeeds leaves: the provider's time at its first request less
 /// the lookback; none for an object that the provider does not stamp, nor when the provider's clock

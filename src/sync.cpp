@@ -2,6 +2,7 @@
 #include "sync.hpp"
 
 #include "pg.hpp"
+#include "projection.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
 
@@ -11,13 +12,13 @@ namespace {
 
 constexpr const char *kLoad =
     R"(SELECT s.id, s.connection_id, p.id, d.id, n.application_id, n.customer_id, p.name,
-  o.object_type, o.object, d.config ->> 'schema', o.table_name, c.owner,
+  o.id, o.object_type, o.object, d.config ->> 'schema', o.table_name, c.owner,
   n.config, p.config, o.config, o.config ->> 'strategy' = 'full',
   (o.config ->> 'period_ms')::bigint, (o.config ->> 'full_refresh_every_ms')::bigint,
   (o.config ->> 'full_sync_every_n_incrementals')::int, (o.config ->> 'lookback_ms')::bigint,
   s.phase, s.paused_by <> '{}', s.unavailable, s.triggered, s.trigger_full, s.watermark,
   s.next_run_at, s.last_full_at, s.incrementals_since_full, s.consecutive_failures,
-  s.emitted_at, s.rows_stored, s.metadata
+  s.emitted_at, s.rows_stored, s.metadata, s.projection, s.next_reason
 FROM supaglue_internal.syncs s
 JOIN supaglue_internal.connections n ON n.id = s.connection_id
 JOIN supaglue_internal.objects o ON o.id = s.object_id
@@ -43,6 +44,7 @@ Sync *sync_of_row() {
   sync->application_id = text_at(0, ++column);
   sync->customer_id = text_at(0, ++column);
   sync->provider_name = text_at(0, ++column);
+  sync->object_id = int_at(0, ++column);
   sync->object_type = text_at(0, ++column);
   sync->object = text_at(0, ++column);
   sync->schema_name = text_at(0, ++column);
@@ -71,6 +73,13 @@ Sync *sync_of_row() {
   sync->emitted_at = time_at(0, ++column);
   sync->rows_stored = bool_at(0, ++column);
   sync->metadata = text_at(0, ++column);
+  sync->projection = text_at(0, ++column);
+  sync->next_reason = text_at(0, ++column);
+  const RemoteObject *remote = load_remote_object(sync->object_id, sync->connection_id);
+  if (remote != nullptr) {
+    sync->remote_type = remote->object_type;
+    sync->remote_object = remote->object;
+  }
   return sync;
 }
 

@@ -14,8 +14,11 @@ struct Sync {
   char *application_id;
   char *customer_id;
   char *provider_name;  // the connector's
-  char *object_type;    // "standard", "custom"
-  char *object;         // the provider's exact name
+  int64 object_id;
+  char *object_type;    // "common", "standard", "custom", "entity"
+  char *object;         // the provider's exact name; of a common object and an entity ours
+  char *remote_type;    // "standard", "custom"
+  char *remote_object;  // what is read, by the provider's exact name; null: an entity not mapped
   char *schema_name;    // of the destination table
   char *table_name;
   Oid owner;                // of the sync config
@@ -41,7 +44,9 @@ struct Sync {
   int consecutive_failures;
   TimestampTz emitted_at;
   bool rows_stored;
-  char *metadata;  // JSON, or null
+  char *metadata;     // JSON, or null
+  char *projection;   // hash of the projection that the stored rows have, or null
+  char *next_reason;  // 'mapping', 'fields', or null
 };
 
 enum class SyncLock {

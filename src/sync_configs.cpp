@@ -85,7 +85,7 @@ void write_objects(int64 id, const Wanted &wanted) {
     SPI_tuptable = items;
     const char *type = text_at(i, 1), *object = text_at(i, 2), *table = text_at(i, 3),
                *config = text_at(i, 4);
-    if (table == nullptr) table = default_table_name(wanted.provider.name, object);
+    if (table == nullptr) table = default_table_name(wanted.provider.name, type, object);
     write_object(id, wanted.provider.id, type, object, table, config);
   }
 }
@@ -280,7 +280,9 @@ SUPAGLUE_FUNCTION(supaglue_destination_ddl) {
   StringInfoData ddl;
   initStringInfo(&ddl);
   for (int i = 0; i < objects.count; ++i)
-    appendStringInfo(&ddl, "%s%s", i == 0 ? "" : "\n", table_ddl(schema, objects.tables[i]));
+    appendStringInfo(&ddl, "%s%s", i == 0 ? "" : "\n",
+                     table_ddl(schema, objects.tables[i],
+                               load_projection(objects.ids[i], 0, nullptr)));
   if (remote && objects.count > 0) appendStringInfo(&ddl, "\n%s", syncs_table_ddl(schema));
   const Datum script = CStringGetTextDatum(ddl.data);
   close_api(api);

@@ -33,18 +33,18 @@ constexpr const char *kKey =
 constexpr const char *kSyncsTable = "_supaglue_syncs";
 
 void append_column(StringInfo ddl, const Column &column, bool lz4) {
-  appendStringInfo(ddl, "%s %s", column.name, column.type);
+  appendStringInfo(ddl, "%s %s", quote_identifier(column.name), column.type);
   if (lz4 && strcmp(column.type, "jsonb") == 0) appendStringInfoString(ddl, " COMPRESSION lz4");
   if (column.not_null) appendStringInfoString(ddl, " NOT NULL");
 }
 
-char *create_statement(const char *table, bool lz4) {
+char *create_statement(const char *table, const ColumnList &list, bool lz4) {
   StringInfoData ddl;
   initStringInfo(&ddl);
   appendStringInfo(&ddl, "CREATE TABLE IF NOT EXISTS %s (\n", table);
-  for (const Column &column : table_columns) {
+  for (int i = 0; i < list.count; ++i) {
     appendStringInfoString(&ddl, "  ");
-    append_column(&ddl, column, lz4);
+    append_column(&ddl, list.columns[i], lz4);
     appendStringInfoString(&ddl, ",\n");
   }
   appendStringInfo(&ddl, "  PRIMARY KEY (%s)\n) WITH (fillfactor = 90)", kKey);
@@ -57,7 +57,7 @@ char *comment_statement(const char *table, const char *table_name) {
 }
 
 char *comment_statement(const char *table, const Column &column) {
-  return format("COMMENT ON COLUMN %s.%s IS %s", table, column.name,
+  return format("COMMENT ON COLUMN %s.%s IS %s", table, quote_identifier(column.name),
                 quote_literal_cstr(column.comment));
 }
 
@@ -67,17 +67,21 @@ bool has_lz4(Destination *destination) {
              "'lz4' = ANY (enumvals)") > 0;
 }
 
-void create(Destination *destination, const char *table, const char *table_name) {
-  destination->execute(create_statement(table, has_lz4(destination)));
+void create(Destination *destination, const char *table, const char *table_name,
+            const ColumnList &list) {
+  destination->execute(create_statement(table, list, has_lz4(destination)));
   destination->execute(comment_statement(table, table_name));
-  for (const Column &column : table_columns) destination->execute(comment_statement(table, column));
+  for (int i = 0; i < list.count; ++i)
+    destination->execute(comment_statement(table, list.columns[i]));
 }
 
 /// Adds the columns that a table lacks. Rows that are there get a neutral value, later ones must be
 /// given one.
-void add_columns(Destination *destination, const char *table, const char *missing) {
+void add_columns(Destination *destination, const char *table, const ColumnList &list,
+                 const char *missing) {
   const bool lz4 = has_lz4(destination);
-  for (const Column &column : table_columns) {
+  for (int i = 0; i < list.count; ++i) {
+    const Column &column = list.columns[i];
     if (strstr(missing, format("<%s>", column.name)) == nullptr) continue;
     StringInfoData ddl;
     initStringInfo(&ddl);
@@ -86,8 +90,8 @@ void add_columns(Destination *destination, const char *table, const char *missin
     if (column.backfill != nullptr) appendStringInfo(&ddl, " DEFAULT %s", column.backfill);
     destination->execute(ddl.data);
     if (column.backfill != nullptr)
-      destination->execute(
-          format("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, column.name));
+      destination->execute(format("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table,
+                                  quote_identifier(column.name)));
     destination->execute(comment_statement(table, column));
   }
 }
@@ -115,12 +119,13 @@ FROM (SELECT) AS one
 LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1::text
 LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = $2::text)";
 
-bool ensure(Destination *destination, const char *schema_name, const char *table_name) {
-  Text names[kColumnCount];
-  for (int i = 0; i < kColumnCount; ++i)
-    names[i] = {table_columns[i].name, static_cast<int>(strlen(table_columns[i].name))};
-  destination->execute(
-      kLook, {value_of(schema_name), value_of(table_name), value_of(names, kColumnCount)});
+bool ensure(Destination *destination, const char *schema_name, const char *table_name,
+            const ColumnList &list) {
+  auto *names = static_cast<Text *>(palloc(sizeof(Text) * static_cast<size_t>(list.count)));
+  for (int i = 0; i < list.count; ++i)
+    names[i] = {list.columns[i].name, static_cast<int>(strlen(list.columns[i].name))};
+  destination->execute(kLook,
+                       {value_of(schema_name), value_of(table_name), value_of(names, list.count)});
   const bool schema_exists = strcmp(destination->field(0, 0), "t") == 0;
   const char *kind = destination->field(0, 1) ? pstrdup(destination->field(0, 1)) : nullptr;
   const char *missing = destination->field(0, 2) ? pstrdup(destination->field(0, 2)) : nullptr;
@@ -130,32 +135,49 @@ bool ensure(Destination *destination, const char *schema_name, const char *table
   if (!schema_exists)
     destination->execute(format("CREATE SCHEMA IF NOT EXISTS %s", quote_identifier(schema_name)));
   if (kind == nullptr) {
-    create(destination, table, table_name);
+    create(destination, table, table_name, list);
     return true;
   }
   if ((*kind != RELKIND_RELATION && *kind != RELKIND_PARTITIONED_TABLE) || strcmp(key, kKey) != 0)
     refuse(table);
-  if (missing != nullptr) add_columns(destination, table, missing);
+  if (missing != nullptr) add_columns(destination, table, list, missing);
   return false;
 }
 
 }  // namespace
 
-char *table_ddl(const char *schema_name, const char *table_name) {
+ColumnList columns_of_table(const Projection *projection) {
+  const int hoisted = projection == nullptr ? 0 : projection->count;
+  ColumnList list = {static_cast<Column *>(palloc(sizeof(Column) * (kColumnCount + hoisted))),
+                     kColumnCount + hoisted};
+  memcpy(list.columns, table_columns, sizeof(table_columns));
+  for (int i = 0; i < hoisted; ++i) {
+    const Hoisted &column = projection->columns[i];
+    const char *comment = strcmp(column.name, kMappedDataName) == 0
+                              ? "the mapped fields, those that the customer added too"
+                              : "hoisted from the raw data";
+    list.columns[kColumnCount + i] = {column.name, column.type, false, nullptr, comment};
+  }
+  return list;
+}
+
+char *table_ddl(const char *schema_name, const char *table_name, const Projection *projection) {
+  const ColumnList list = columns_of_table(projection);
   const char *table = quote_qualified_identifier(schema_name, table_name);
   StringInfoData ddl;
   initStringInfo(&ddl);
   appendStringInfo(&ddl, "CREATE SCHEMA IF NOT EXISTS %s;\n%s;\n%s;\n",
-                   quote_identifier(schema_name), create_statement(table, false),
+                   quote_identifier(schema_name), create_statement(table, list, false),
                    comment_statement(table, table_name));
-  for (const Column &column : table_columns)
-    appendStringInfo(&ddl, "%s;\n", comment_statement(table, column));
+  for (int i = 0; i < list.count; ++i)
+    appendStringInfo(&ddl, "%s;\n", comment_statement(table, list.columns[i]));
   return ddl.data;
 }
 
-bool ensure_table(Destination *destination, const char *schema_name, const char *table_name) {
+bool ensure_table(Destination *destination, const char *schema_name, const char *table_name,
+                  const Projection *projection) {
   destination->set_lock_timeout(settings.ddl_lock_timeout_ms);
-  const bool made = ensure(destination, schema_name, table_name);
+  const bool made = ensure(destination, schema_name, table_name, columns_of_table(projection));
   destination->set_lock_timeout(settings.lock_timeout_ms);
   return made;
 }
@@ -198,8 +220,22 @@ void ensure_syncs_table(Destination *destination, const char *schema_name) {
   destination->execute(comment_syncs_statement(table));
 }
 
-char *default_table_name(const char *provider_name, const char *object) {
-  char *name = format("%s_%s", provider_name, object);
+char *default_table_name(const char *provider_name, const char *object_type, const char *object) {
+  if (strcmp(object_type, "entity") == 0) return fitting_name(format("entity_%s", object));
+  if (strcmp(object_type, "common") == 0) {
+    const char *table = guard([&]() -> const char * {
+      const auto connector = Connector::builtin(provider_name);
+      const CommonObject *common =
+          connector == nullptr ? nullptr : common_object(connector->category, object);
+      return common == nullptr ? nullptr : common->table;
+    });
+    if (table != nullptr) return pstrdup(table);
+  }
+  return fitting_name(format("%s_%s", provider_name, object));
+}
+
+char *fitting_name(const char *full_name) {
+  char *name = pstrdup(full_name);
   const int length = static_cast<int>(strlen(name));
   if (length < NAMEDATALEN) return name;
   uint32 hash = 2166136261U;  // FNV-1a: the same on every machine

@@ -4,10 +4,11 @@
 
 #include "destination.hpp"
 #include "pg.hpp"
+#include "projection.hpp"
 
 namespace supaglue {
 
-/// The columns of every table, in order; the live twins have the same.
+/// The columns that every table begins with, in order; the live twins have the same.
 struct Column {
   const char *name;
   const char *type;  // with its collation
@@ -18,18 +19,29 @@ struct Column {
 constexpr int kColumnCount = 8;
 extern const Column table_columns[kColumnCount];
 
+/// All columns of a table: those, and behind them the hoisted ones.
+struct ColumnList {
+  Column *columns;
+  int count;
+};
+ColumnList columns_of_table(const Projection *projection);
+
 /// The DDL of a table as one script, as destination_ddl() shows it.
-char *table_ddl(const char *schema_name, const char *table_name);
+char *table_ddl(const char *schema_name, const char *table_name, const Projection *projection);
 /// Makes the schema and the table, or adds the missing columns, in the destination's current
 /// transaction, with supaglue.ddl_lock_timeout. An existing table without the key raises 42P16 and
 /// is left alone. Returns whether the table was made.
-bool ensure_table(Destination *destination, const char *schema_name, const char *table_name);
+bool ensure_table(Destination *destination, const char *schema_name, const char *table_name,
+                  const Projection *projection);
 /// The same for the _supaglue_syncs that a remote destination has.
 char *syncs_table_ddl(const char *schema_name);
 /// For a remote destination also its _supaglue_syncs.
 void ensure_syncs_table(Destination *destination, const char *schema_name);
 
-/// "<provider>_<Object>", cut to 63 bytes with a hash when longer.
-char *default_table_name(const char *provider_name, const char *object);
+/// "<provider>_<Object>", of a common object the common schema's, of an entity "entity_<name>"; cut
+/// to 63 bytes with a hash when longer.
+char *default_table_name(const char *provider_name, const char *object_type, const char *object);
+/// A name that is not longer than names can be: cut, with a hash, when it is.
+char *fitting_name(const char *name);
 
 }  // namespace supaglue
