@@ -90,6 +90,17 @@ new_postgres() {
   } | as_server tee -a "$directory/data/postgresql.conf" >/dev/null
 }
 
+# For Postgres beside a simulator, whose workers serve one database.
+playground_settings() {
+  cat <<'CONF'
+shared_preload_libraries = 'supaglue'
+supaglue.database = 'postgres'
+supaglue.min_period_ms = 1000
+supaglue.allow_private_networks = on
+supaglue.allow_insecure_http = on
+CONF
+}
+
 postgres_pid() { head -n 1 "$1/data/postmaster.pid" 2>/dev/null; }
 
 # A killed server that nobody has reaped yet has a process id, but no program.

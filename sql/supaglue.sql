@@ -566,6 +566,30 @@ AS 'MODULE_PATHNAME', 'supaglue_check_connector';
 COMMENT ON FUNCTION supaglue_internal.check_connector(text) IS
   'raises unless every expression of a connector document may be run; returns how many there are';
 
+
+-- The provider, live
+
+CREATE FUNCTION supaglue.list_objects(customer_id text, provider_name text, application_id text DEFAULT NULL)
+RETURNS TABLE (object_type text, object text, label text, raw jsonb)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_list_objects';
+COMMENT ON FUNCTION supaglue.list_objects(text, text, text) IS
+  'the objects that a customer has at a provider and that can be read, custom ones included, as the provider tells it now';
+
+CREATE FUNCTION supaglue.list_properties(customer_id text, provider_name text, object text, application_id text DEFAULT NULL)
+RETURNS TABLE (name text, label text, description text, type text, provider_type text, custom boolean, options jsonb, raw jsonb)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_list_properties';
+COMMENT ON FUNCTION supaglue.list_properties(text, text, text, text) IS
+  'the fields of a customer''s object that can be read, custom ones included, as the provider tells it now';
+
+CREATE FUNCTION supaglue.passthrough(customer_id text, provider_name text, request jsonb, application_id text DEFAULT NULL) RETURNS jsonb
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_passthrough';
+COMMENT ON FUNCTION supaglue.passthrough(text, text, jsonb, text) IS
+  'sends a request to the provider''s own API with a customer''s credentials and returns its answer, whatever the status; is not undone by a rollback';
+
+
 -- Steering syncs and workers
 
 CREATE FUNCTION supaglue.trigger_sync(sync_id bigint, perform_full_refresh boolean DEFAULT false) RETURNS text

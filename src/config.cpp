@@ -9,6 +9,7 @@
 
 #include "connector.hpp"
 #include "document.hpp"
+#include "http.hpp"
 #include "pure.hpp"
 #include "stamp.hpp"
 
@@ -31,7 +32,27 @@ const char kSyncConfig[] = "sync config";
 const char kConnection[] = "connection";
 
 // By these a document's secrets are given; what may stand beside them is worth nothing alone.
-const char *const kSecrets[] = {"client_secret", "password", "client_key", "refresh_token"};
+const char *const kSecrets[] = {"client_secret", "password",          "client_key", "refresh_token",
+                                "api_key",       "access_key_secret", "private_key"};
+
+// What each type of credentials consists of; the optional ones are a token that is at hand already.
+struct CredentialType {
+  const char *name;
+  std::vector<const char *> required;
+  std::vector<const char *> optional;
+};
+
+const std::vector<CredentialType> &credential_types() {
+  static const std::vector<CredentialType> types = {
+      {"oauth2", {"refresh_token"}, {"access_token", "expires_at"}},
+      {"api_key", {"api_key"}, {}},
+      {"access_key_secret", {"access_key", "access_key_secret"}, {}},
+      {"basic", {"username", "password"}, {}},
+      {"jwt_bearer", {"client_id", "username", "private_key"}, {}},
+      {"client_credentials", {"client_id", "client_secret"}, {}},
+  };
+  return types;
+}
 
 const Spellings &provider_spellings() {
   static const Spellings spellings = {
@@ -47,6 +68,8 @@ const Spellings &provider_spellings() {
       {"client_secret", "config.oauth.credentials.client_secret"},
       {"client_secret", "config.oauth.credentials.oauth_client_secret"},
       {"client_secret", "client_secret"},
+      {"redirect_uri", "config.oauth.redirect_uri"},
+      {"redirect_uri", "redirect_uri"},
       {"scopes", "config.oauth.oauth_scopes"},
       {"scopes", "scopes"},
       {"provider_app_id", "config.provider_app_id"},
@@ -173,6 +196,22 @@ const Spellings &connection_spellings() {
       {"access_token", "access_token"},
       {"expires_at", "credentials.expires_at"},
       {"expires_at", "expires_at"},
+      {"api_key", "credentials.api_key"},
+      {"api_key", "api_key"},
+      {"access_key", "credentials.access_key"},
+      {"access_key", "access_key"},
+      {"access_key_secret", "credentials.access_key_secret"},
+      {"access_key_secret", "access_key_secret"},
+      {"username", "credentials.username"},
+      {"username", "username"},
+      {"password", "credentials.password"},
+      {"password", "password"},
+      {"client_id", "credentials.client_id"},
+      {"client_id", "client_id"},
+      {"client_secret", "credentials.client_secret"},
+      {"client_secret", "client_secret"},
+      {"private_key", "credentials.private_key"},
+      {"private_key", "private_key"},
   };
   return spellings;
 }
@@ -230,6 +269,16 @@ void check_host(const ObjectReader &reader, const std::string &host) {
   }
 }
 
+// Where the provider sends customers back to, exactly as it is registered there.
+std::optional<std::string> read_redirect(const ObjectReader &reader) {
+  std::optional<std::string> address = reader.text("redirect_uri");
+  if (address && (origin_of(*address).empty() || address->find('#') != std::string::npos)) {
+    reader.fail("redirect_uri", "must be an http or https address", {},
+                "For example \"https://app.example.com/oauth/callback\".");
+  }
+  return address;
+}
+
 }  // namespace
 
 Document read_provider(std::string_view text) {
@@ -244,7 +293,12 @@ Document read_provider(std::string_view text) {
       reader.choice("category", {connector->category}).value_or(connector->category);
   plain["auth_type"] =
       reader.choice("auth_type", connector->auth_types).value_or(connector->auth_types.front());
-  plain["client_id"] = reader.required_text("client_id");
+  if (plain["auth_type"] == "oauth2") {
+    plain["client_id"] = reader.required_text("client_id");
+  } else {
+    put(plain, "client_id", reader.text("client_id"));
+  }
+  put(plain, "redirect_uri", read_redirect(reader));
   plain["scopes"] = reader.texts("scopes").value_or(std::vector<std::string>{});
   put(plain, "login_url", reader.address("login_url"));
   put(plain, "base_url", reader.address("base_url"));
@@ -474,6 +528,44 @@ void read_expiry(const ObjectReader &reader, Json &secret) {
   secret["expires_at"] = stamp;
 }
 
+// The type that the document names, else the one that its keys make up.
+const CredentialType &credential_type(const ObjectReader &reader) {
+  const std::vector<CredentialType> &types = credential_types();
+  std::optional<std::string> named = reader.choice("auth_type", Connector::known_auth_types());
+  auto found = std::find_if(types.begin(), types.end(), [&](const CredentialType &type) {
+    if (named) return *named == type.name;
+    return std::all_of(type.required.begin(), type.required.end(),
+                       [&](const char *key) { return reader.has(key); });
+  });
+  return found == types.end() ? types.front() : *found;
+}
+
+bool is_among(const std::vector<const char *> &keys, std::string_view key) {
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+// The credentials of a type, whole, and no others.
+Json read_credentials(const ObjectReader &reader, const CredentialType &type) {
+  for (const CredentialType &other : credential_types()) {
+    for (const auto &keys : {other.required, other.optional}) {
+      for (const char *key : keys) {
+        if (reader.has(key) && !is_among(type.required, key) && !is_among(type.optional, key)) {
+          reader.fail(
+              key, std::string("does not belong to credentials of the type \"") + type.name + '"');
+        }
+      }
+    }
+  }
+  Json secret = Json::object();
+  for (const char *key : type.required) {
+    put_secret(secret, reader, key);
+    if (!secret.contains(key)) reader.missing(key);
+  }
+  put_secret(secret, reader, "access_token");
+  read_expiry(reader, secret);
+  return secret;
+}
+
 }  // namespace
 
 Document read_connection(std::string_view text) {
@@ -484,13 +576,9 @@ Document read_connection(std::string_view text) {
   read_reference(reader, "provider_id", "provider_name", plain);
   put(plain, "instance_url", reader.address("instance_url"));
   put(plain, "login_url", reader.address("login_url"));
-  plain["auth_type"] = reader.choice("auth_type", {"oauth2"}).value_or("oauth2");
-  Json secret = Json::object();
-  put_secret(secret, reader, "refresh_token");
-  if (secret.empty()) reader.missing("refresh_token");
-  put_secret(secret, reader, "access_token");
-  read_expiry(reader, secret);
-  document.secret = std::move(secret);
+  const CredentialType &type = credential_type(reader);
+  plain["auth_type"] = type.name;
+  document.secret = read_credentials(reader, type);
   return document;
 }
 
@@ -519,6 +607,29 @@ const Spellings &spellings_of(std::string_view kind) {
   throw Error(ErrorClass::kInternal, "there is no document of kind \"" + std::string(kind) + "\"");
 }
 
+// A token that was got by a grant is no part of the document; and credentials of another type leave
+// nothing of the ones before.
+void forget_credentials(Json &stored, const Json &patch) {
+  const std::string before = stored.value("auth_type", "");
+  const bool is_connection = stored.contains("customer_id");
+  if (!is_connection) return;
+  if (before != "oauth2") stored.erase("access_token");
+  const CredentialType *next = nullptr;
+  for (const CredentialType &type : credential_types()) {
+    const bool is_named = patch.contains("auth_type") && patch["auth_type"] == type.name;
+    const bool is_given = !patch.contains("auth_type") &&
+                          std::all_of(type.required.begin(), type.required.end(),
+                                      [&](const char *key) { return patch.contains(key); });
+    if (next == nullptr && (is_named || is_given)) next = &type;
+  }
+  if (next == nullptr || next->name == before) return;
+  stored.erase("auth_type");
+  for (const CredentialType &type : credential_types()) {
+    for (const char *key : type.required) stored.erase(key);
+    for (const char *key : type.optional) stored.erase(key);
+  }
+}
+
 // What must not outlive the stored value that it was derived from.
 void forget_derived(Json &stored, const Json &patch) {
   for (auto [given, dropped] : {std::pair("destination_id", "destination_name"),
@@ -530,6 +641,7 @@ void forget_derived(Json &stored, const Json &patch) {
                                 {"access_token", "expires_at"}}) {
     if (patch.contains(given) && !patch[given].is_null()) stored.erase(dropped);
   }
+  forget_credentials(stored, patch);
   if (patch.contains("host") && stored.contains("host") &&
       stored["ssl_mode"] == default_ssl_mode(stored["host"].get<std::string>())) {
     stored.erase("ssl_mode");

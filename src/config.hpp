@@ -22,9 +22,9 @@ struct Document {
   Json secret;  // e.g. {"client_secret": "..."} or {"client_secret": {"file": "/path"}}
 };
 
-/// provider: plain = {category, auth_type, client_id?, scopes[], login_url?, base_url?,
-/// provider_app_id?}; secret = {client_secret?}. `name` must be a connector's, category and
-/// auth_type must be among its own.
+/// provider: plain = {category, auth_type, client_id?, redirect_uri?, scopes[], login_url?,
+/// base_url?, provider_app_id?}; secret = {client_secret?}. `name` must be a connector's, category
+/// and auth_type must be among its own.
 Document read_provider(std::string_view document);
 /// destination: plain = {type:"postgres", host?, port?, database?, schema, user?, ssl_mode?,
 /// server_ca_cert?, client_cert?, server_name?}; secret = {password?, client_key?}. Without a host
@@ -39,8 +39,10 @@ Document read_destination(std::string_view document);
 /// provider's connector. `name` is empty when none is given.
 Document read_sync_config(std::string_view document, std::string_view provider_name = {});
 /// connection: plain = {customer_id, provider_name | provider_id, instance_url?, login_url?,
-/// auth_type}; secret = the credentials {refresh_token, access_token?, expires_at?}. `name` is
-/// empty.
+/// auth_type}; secret = the credentials, by their type, all of which may lie in files:
+/// {refresh_token, access_token?, expires_at?}, {api_key}, {access_key, access_key_secret},
+/// {username, password}, {client_id, client_secret} or {client_id, username, private_key}. `name`
+/// is empty.
 Document read_connection(std::string_view document);
 
 /// The document of an update: the stored one (plain and secret together) with an RFC 7396 merge

@@ -17,13 +17,6 @@ namespace {
 
 constexpr size_t kLongestName = 255;
 
-// The types of authorization that connectors may name.
-const std::vector<std::string> &known_auth_types() {
-  static const std::vector<std::string> types = {
-      "oauth2", "api_key", "access_key_secret", "basic", "client_credentials", "jwt_bearer"};
-  return types;
-}
-
 struct NamedClass {
   const char *name;
   ErrorClass error_class;
@@ -59,15 +52,31 @@ std::string pointer(const ObjectReader &reader, const char *key) {
 
 OAuth read_oauth(const std::string &kind, const Json &object) {
   ObjectReader reader(kind, "oauth", object,
-                      {{"authorize_path", "authorize_path"},
+                      {{"authorize_host", "authorize_host"},
+                       {"authorize_path", "authorize_path"},
+                       {"authorize_parameters", "authorize_parameters"},
+                       {"pkce", "pkce"},
                        {"token_path", "token_path"},
+                       {"token_auth", "token_auth"},
+                       {"refreshes", "refreshes"},
                        {"revoke_path", "revoke_path"},
                        {"scope_separator", "scope_separator"},
                        {"capture_base_url", "capture_base_url"},
                        {"capture_account_id", "capture_account_id"},
                        {"account_id_pattern", "account_id_pattern"}});
   OAuth oauth;
+  oauth.authorize_host = reader.address("authorize_host").value_or("");
   oauth.authorize_path = reader.text("authorize_path").value_or("");
+  if (const Json *parameters = reader.find("authorize_parameters")) {
+    bool good =
+        parameters->is_object() && std::all_of(parameters->begin(), parameters->end(),
+                                               [](const Json &value) { return value.is_string(); });
+    if (!good) reader.fail("authorize_parameters", "must be an object of texts");
+    oauth.authorize_parameters = *parameters;
+  }
+  oauth.pkce = reader.boolean("pkce").value_or(true);
+  oauth.token_basic = reader.choice("token_auth", {"form", "basic"}).value_or("form") == "basic";
+  oauth.refreshes = reader.boolean("refreshes").value_or(true);
   oauth.token_path = reader.required_text("token_path");
   oauth.revoke_path = reader.text("revoke_path").value_or("");
   oauth.scope_separator = reader.text("scope_separator").value_or(" ");
@@ -79,8 +88,44 @@ OAuth read_oauth(const std::string &kind, const Json &object) {
 
 Probe read_probe(const std::string &kind, const Json &object) {
   ObjectReader reader(kind, "probe", object,
-                      {{"path", "path"}, {"account_name_pointer", "account_name_pointer"}});
-  return {reader.required_text("path"), pointer(reader, "account_name_pointer")};
+                      {{"path", "path"},
+                       {"account_name_pointer", "account_name_pointer"},
+                       {"account_id_pointer", "account_id_pointer"}});
+  return {reader.required_text("path"), pointer(reader, "account_name_pointer"),
+          pointer(reader, "account_id_pointer")};
+}
+
+Carrier read_carrier(const std::string &kind, const std::string &path, const Json &object) {
+  ObjectReader reader(
+      kind, path, object,
+      {{"header", "header"}, {"prefix", "prefix"}, {"query", "query"}, {"basic", "basic"}});
+  std::optional<std::string> header = reader.text("header"), query = reader.text("query");
+  bool basic = reader.boolean("basic").value_or(false);
+  if ((header ? 1 : 0) + (query ? 1 : 0) + (basic ? 1 : 0) != 1) {
+    throw Error(ErrorClass::kBadDocument,
+                '"' + path + "\" in " + kind + " must say one place for the credential", {},
+                "\"header\" (with a \"prefix\" if need be), \"query\", or \"basic\": true.");
+  }
+  std::string prefix = reader.text("prefix").value_or("");
+  if (!prefix.empty() && !header) reader.fail("prefix", "stands beside \"header\" only");
+  if (basic) return {Carrier::Where::kBasic, "Authorization", "Basic "};
+  if (query) return {Carrier::Where::kQuery, *query, ""};
+  return {Carrier::Where::kHeader, *header, prefix};
+}
+
+// How each auth type's credential travels, for those whose way is not the usual one.
+std::map<std::string, Carrier> read_carriers(const std::string &kind, const Json &object,
+                                             const std::vector<std::string> &types) {
+  std::vector<Spelling> spellings;
+  for (const std::string &type : types) spellings.push_back({type.c_str(), type.c_str()});
+  ObjectReader reader(kind, "auth", object, spellings);
+  std::map<std::string, Carrier> carriers;
+  for (const std::string &type : types) {
+    if (const Json *carrier = reader.find(type.c_str())) {
+      carriers[type] = read_carrier(kind, reader.path(type.c_str()), *carrier);
+    }
+  }
+  return carriers;
 }
 
 ObjectNames read_object_names(const std::string &kind, const Json &object) {
@@ -187,6 +232,7 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
                        {"auth_types", "auth_types"},
                        {"login_url", "login_url"},
                        {"base_url", "base_url"},
+                       {"auth", "auth"},
                        {"oauth", "oauth"},
                        {"probe", "probe"},
                        {"strategy", "strategy"},
@@ -194,6 +240,7 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
                        {"common_objects", "common_objects"},
                        {"field_prefix", "field_prefix"},
                        {"column_types", "column_types"},
+                       {"metadata", "metadata"},
                        {"lookback_ms", "lookback_ms"},
                        {"quota_reserve_percent", "quota_reserve_percent"},
                        {"error_code_pointer", "error_code_pointer"},
@@ -215,6 +262,9 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
   connector->auth_types = *types;
   connector->login_url = reader.address("login_url").value_or("");
   connector->base_url = reader.address("base_url").value_or("");
+  if (const Json *auth = reader.find("auth")) {
+    connector->carriers = read_carriers(kind, *auth, connector->auth_types);
+  }
   if (const Json *oauth = reader.find("oauth")) connector->oauth = read_oauth(kind, *oauth);
   if (const Json *probe = reader.find("probe")) connector->probe = read_probe(kind, *probe);
   connector->strategy = reader.required_text("strategy", 63);
@@ -224,6 +274,9 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
   read_common_objects(reader, connector.get());
   connector->field_prefix = reader.text("field_prefix").value_or("");
   read_column_types(reader, connector.get());
+  if (const Json *metadata = reader.find("metadata")) {
+    connector->directory = read_directory(kind, "metadata", *metadata);
+  }
   connector->lookback_ms = reader.integer("lookback_ms", 0, 86'400'000).value_or(0);
   connector->quota_reserve_percent =
       static_cast<int>(reader.integer("quota_reserve_percent", 0, 99).value_or(20));
@@ -239,6 +292,18 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
   if (settings && !settings->is_object()) reader.fail("settings", "must be an object");
   connector->settings = settings ? *settings : Json::object();
   return connector;
+}
+
+const std::vector<std::string> &Connector::known_auth_types() {
+  static const std::vector<std::string> types = {
+      "oauth2", "api_key", "access_key_secret", "basic", "client_credentials", "jwt_bearer"};
+  return types;
+}
+
+Carrier Connector::carrier(const std::string &auth_type) const {
+  if (auto said = carriers.find(auth_type); said != carriers.end()) return said->second;
+  if (auth_type != "basic" && auth_type != "access_key_secret") return {};
+  return {Carrier::Where::kBasic, "Authorization", "Basic "};
 }
 
 std::string Connector::exact_object(std::string_view object_type, std::string_view object) const {

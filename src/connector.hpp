@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "directory.hpp"
 #include "error.hpp"
 #include "json.hpp"
 #include "pure.hpp"
@@ -26,9 +27,23 @@ struct ErrorRule {
   ErrorClass error_class = ErrorClass::kProvider;
 };
 
+/// Where a request carries the connection's credential: an access token, a key, or "name:password".
+struct Carrier {
+  enum class Where { kHeader, kQuery, kBasic };
+  Where where = Where::kHeader;
+  std::string name = "Authorization";  // of the header, or of the query's parameter
+  std::string prefix = "Bearer ";      // stands before it in a header
+};
+
 struct OAuth {
-  std::string authorize_path;  // joined to the login url
-  std::string token_path;
+  std::string authorize_host;  // where customers consent when that is not the login url; an
+                               // address that somebody set wins over both
+  std::string authorize_path;  // joined to it
+  Json authorize_parameters;   // an object of texts: what the provider wants besides
+  bool pkce = true;            // whether it understands a code challenge
+  std::string token_path;      // joined to the login url
+  bool token_basic = false;  // the app's id and secret go as Basic authentication, not in the form
+  bool refreshes = true;     // false: access tokens do not expire, no refresh token comes
   std::string revoke_path;
   std::string scope_separator = " ";
   std::string capture_base_url;    // JSON pointer into the token answer: "/instance_url"
@@ -39,7 +54,8 @@ struct OAuth {
 /// The cheapest request that shows whether a connection works.
 struct Probe {
   std::string path;                  // empty: the provider has none
-  std::string account_name_pointer;  // JSON pointer into its answer; empty: it does not tell
+  std::string account_name_pointer;  // JSON pointers into its answer; empty: it does not tell
+  std::string account_id_pointer;    // for providers whose token answer does not name the account
 };
 
 /// How a provider spells the names of its objects.
@@ -66,12 +82,14 @@ struct Connector {
   std::vector<std::string> auth_types;
   std::string login_url;  // default; the provider or the connection may override it
   std::string base_url;   // default; empty when it comes with the token
+  std::map<std::string, Carrier> carriers;  // by auth type, where they differ from the usual
   OAuth oauth;
   Probe probe;
   std::string strategy;                                 // names the source: "salesforce"
   std::map<std::string, CommonMapping> common_objects;  // by our names: "contact"
   std::string field_prefix;  // where in a record its fields stand: "properties"; empty: at its top
   std::map<std::string, std::string> column_types;  // of hoisted columns, by the provider's types
+  Directory directory;                              // of objects and fields
   ObjectNames object_names;
   int64_t lookback_ms = 0;  // the watermark stays this far behind the provider's clock
   int quota_reserve_percent = 20;
@@ -79,6 +97,10 @@ struct Connector {
   std::string error_code_pointer;  // JSON pointers into a failing answer's body
   std::string error_message_pointer;
   Json settings;  // the strategy's own part of the document (API version, page size, type map, ...)
+
+  /// Where the credential of an auth type goes: as the document says, else Basic for names with
+  /// passwords and a bearer token for the others.
+  Carrier carrier(const std::string &auth_type) const;
 
   /// The exact object name for what a user wrote: `object_type` is "standard" or "custom".
   /// Empty when the provider can have no object of that name.
@@ -89,6 +111,8 @@ struct Connector {
   std::vector<std::string> field_path(const std::string &field) const;
   /// The column type for a type of the provider's; "text" when the document does not say.
   std::string type_of(const std::string &provider_type) const;
+  /// Every auth type that a connector may name.
+  static const std::vector<std::string> &known_auth_types();
 
   /// Compiles a document. Throws kBadDocument naming the JSON path.
   static std::shared_ptr<const Connector> parse(std::string_view document);

@@ -26,6 +26,17 @@ Json document_of(const char *text) {
   return document.is_object() ? document : Json::object();
 }
 
+/// What stands in a token's place with credentials that are sent as they are; "" with the others.
+std::string standing_credential(const std::string &auth_type, const Json &secret) {
+  const auto pair = [&](const char *name, const char *password) {
+    return first_text({&secret}, name) + ':' + first_text({&secret}, password);
+  };
+  if (auth_type == "api_key") return first_text({&secret}, "api_key");
+  if (auth_type == "access_key_secret") return pair("access_key", "access_key_secret");
+  if (auth_type == "basic") return pair("username", "password");
+  return {};
+}
+
 }  // namespace
 
 void resolve_credential(const CredentialTexts &texts, Access *access, Grant *grant) {
@@ -41,9 +52,13 @@ void resolve_credential(const CredentialTexts &texts, Access *access, Grant *gra
   grant->auth_type = first_text({&connection, &provider}, "auth_type");
   grant->login_url = first_text({&connection, &provider}, "login_url");
   if (grant->login_url.empty()) grant->login_url = connector->login_url;
-  grant->client_id = first_text({&provider}, "client_id");
-  grant->client_secret = first_text({&provider_secret}, "client_secret");
+  // Where the connection brings an app of its own, that one.
+  const bool own_app = secret.contains("client_id");
+  grant->client_id = first_text({own_app ? &secret : &provider}, "client_id");
+  grant->client_secret = first_text({own_app ? &secret : &provider_secret}, "client_secret");
   grant->refresh_token = first_text({&secret}, "refresh_token");
+  grant->username = first_text({&secret}, "username");
+  grant->private_key = first_text({&secret}, "private_key");
 
   // An address that somebody set wins over the one that came with the token, and that over the
   // connector's own.
@@ -52,8 +67,10 @@ void resolve_credential(const CredentialTexts &texts, Access *access, Grant *gra
   if (access->base_url.empty() && texts.base_url != nullptr) access->base_url = texts.base_url;
   if (access->base_url.empty()) access->base_url = connector->base_url;
   access->generation = texts.generation;
+  access->auth_type = grant->auth_type;
+  access->access_token = standing_credential(grant->auth_type, secret);
+  if (!access->access_token.empty()) return;
   // A token is of no use without an address to send it to: then the refresh brings both.
-  access->access_token.clear();
   if (!texts.expired && !access->base_url.empty())
     access->access_token = first_text({&secret}, "access_token");
 }

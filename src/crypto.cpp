@@ -77,11 +77,7 @@ void require_key(const Key &key) {
     throw Error(ErrorClass::kInternal, "the encryption key has the wrong length");
 }
 
-std::string key_id(const Key &key) {
-  uint8_t digest[SHA256_DIGEST_LENGTH];
-  SHA256(bytes_of(key.bytes), key.bytes.size(), digest);
-  return std::string(reinterpret_cast<char *>(digest), kKeyIdBytes);
-}
+std::string key_id(const Key &key) { return sha256(key.bytes).substr(0, kKeyIdBytes); }
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -91,9 +87,8 @@ int hex_value(char c) {
 }
 
 std::string random_hex(size_t count) {
-  std::string bytes(count, '\0');
+  std::string bytes = random_bytes(count);
   Wipe wipe{bytes};
-  if (RAND_bytes(bytes_of(bytes), static_cast<int>(count)) != 1) throw_cipher_error();
   std::string hex;
   hex.reserve(2 * count + 1);  // with the newline, so that no copy is left behind
   for (unsigned char byte : bytes) {
@@ -211,6 +206,18 @@ std::string unseal(const Key &key, std::string_view purpose, std::string_view se
                 "It was changed, or belongs to another row.");
   }
   return plain;
+}
+
+std::string sha256(std::string_view text) {
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(bytes_of(text), text.size(), bytes_of(digest));
+  return digest;
+}
+
+std::string random_bytes(size_t count) {
+  std::string bytes(count, '\0');
+  if (RAND_bytes(bytes_of(bytes), static_cast<int>(count)) != 1) throw_cipher_error();
+  return bytes;
 }
 
 }  // namespace supaglue

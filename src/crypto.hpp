@@ -1,5 +1,6 @@
 // pure: the only code that encrypts and decrypts secrets: AES-256-GCM by OpenSSL, with a key
-// from a file. A sealed secret names its key, so that a wrong key is told apart from damage.
+// from a file. A sealed secret names its key, so that a wrong key is told apart from damage. Also
+// what makes and names tokens: random bytes and digests.
 #pragma once
 
 #include <string>
@@ -23,5 +24,10 @@ void make_key(const std::string &path);
 std::string seal(const Key &key, std::string_view purpose, std::string_view plain);
 /// Decrypts. Throws kInternal: sealed with another key, or damaged.
 std::string unseal(const Key &key, std::string_view purpose, std::string_view sealed);
+
+/// Its 32 bytes, not its digits: what a token is known by where it must not be kept itself.
+std::string sha256(std::string_view text);
+/// Bytes that nobody can guess.
+std::string random_bytes(size_t count);
 
 }  // namespace supaglue

@@ -8,6 +8,18 @@
 
 namespace supaglue {
 
+namespace {
+
+// For a source that takes refusals: its request may have had an effect, so it is not sent again.
+Verdict once_only(Verdict verdict, const Response &response) {
+  if (verdict.kind == Verdict::Kind::kRefresh) return verdict;
+  verdict.kind =
+      response.failure == Response::Failure::kNone ? Verdict::Kind::kDeliver : Verdict::Kind::kFail;
+  return verdict;
+}
+
+}  // namespace
+
 Fetch::Fetch(Pool &pool, std::shared_ptr<const Connector> connector, std::unique_ptr<Source> source)
     : pool_(pool), connector_(std::move(connector)), source_(std::move(source)) {
   access_.generation = -1;  // so that any access that is given is newer
@@ -73,6 +85,7 @@ void Fetch::receive(Response response, int64_t now_ms, double jitter) {
   counters_.bytes_received += response.bytes_received;
   answered_at_ms_ = now_ms;
   Verdict verdict = judge(*connector_, response, attempts_, now_ms, jitter);
+  if (source_->takes_refusals()) verdict = once_only(std::move(verdict), response);
   switch (verdict.kind) {
     case Verdict::Kind::kRetry:
       wake_at_ms_ = verdict.retry_at_ms;

@@ -109,9 +109,10 @@ void refresh(const Errand *errand, Report *report) {
     state = load_tokens(context, id);
     // Whoever held the lock before us may have done our errand.
     if (state->access.generation > errand->generation) return;
+    const int64 now = now_ms();
     guard([&] {
       work->connector = Connector::builtin(provider_name);
-      work->request = token_request(*work->connector, state->grant);
+      work->request = token_request(*work->connector, state->grant, now);
     });
   });
   if (error != nullptr) return report_failure(report, error);

@@ -3,43 +3,37 @@
 
 #include <utility>
 
+#include "call.hpp"
+
 #include "pure.hpp"
 
 namespace supaglue {
 namespace {
 
-class ProbeSource final : public Source {
+Request request_of(const Probe &probe) {
+  Request request;
+  request.url = probe.path;
+  request.headers = {{"Accept", "application/json"}};
+  return request;
+}
+
+/// Whatever a good answer says, the provider has let us in.
+class ProbeCall final : public CallSource {
  public:
-  explicit ProbeSource(Probe probe) : probe_(std::move(probe)) {}
+  explicit ProbeCall(const Probe &probe)
+      : CallSource(request_of(probe)), account_name_pointer_(probe.account_name_pointer) {}
 
-  Want next() const override {
-    if (is_answered_) return Done{};
-    Request request;
-    request.url = probe_.path;
-    request.headers = {{"Accept", "application/json"}};
-    return request;
-  }
-
-  /// Whatever a good answer says, the provider has let us in.
-  Accepted accept(const Response &response) override {
-    is_answered_ = true;
-    const Json body = Json::parse(response.body, nullptr, false);
-    const Json::json_pointer pointer(probe_.account_name_pointer);
+  Json metadata() const override {
+    if (answer() == nullptr) return nullptr;
+    const Json body = Json::parse(answer()->body, nullptr, false);
+    const Json::json_pointer pointer(account_name_pointer_);
     if (body.is_structured() && body.contains(pointer) && body[pointer].is_string())
-      account_name_ = body[pointer];
-    return {};
+      return body[pointer];
+    return nullptr;
   }
-
-  bool recover(const Error &) override { return false; }
-  Json plan() const override { return nullptr; }
-  Json cursor() const override { return nullptr; }
-  Json metadata() const override { return account_name_; }
-  std::string describe_request() const override { return "GET " + probe_.path; }
 
  private:
-  Probe probe_;
-  bool is_answered_ = false;
-  Json account_name_;
+  std::string account_name_pointer_;
 };
 
 }  // namespace
@@ -49,7 +43,7 @@ std::unique_ptr<Source> make_probe(const std::shared_ptr<const Connector> &conne
     throw Error(ErrorClass::kBadDocument,
                 "a connection to \"" + connector->name + "\" cannot be tested",
                 "Its connector names no request for that.");
-  return std::make_unique<ProbeSource>(connector->probe);
+  return std::make_unique<ProbeCall>(connector->probe);
 }
 
 }  // namespace supaglue

@@ -1,5 +1,6 @@
 // pg: reading a provider in a backend. See reading.hpp. It must not know who reads, nor what
 // becomes of the records.
+#include "call.hpp"
 #include "probe.hpp"
 
 #include "reading.hpp"
@@ -17,10 +18,13 @@ namespace supaglue {
 struct Subject {
   explicit Subject(const ReadingSpec *spec);
   std::unique_ptr<Source> source() const {
+    if (call) return std::make_unique<CallSource>(*call, takes_refusals);
     return task.object.empty() ? make_probe(connector) : make_source(connector, task);
   }
   std::shared_ptr<const Connector> connector;
-  Task task;  // of no object: a probe
+  Task task;  // of no object: a call, or a probe
+  std::optional<Request> call;
+  bool takes_refusals = false;
 };
 
 /// Its C++ members are for guard bodies. Lives in a memory context, on errors too.
@@ -129,6 +133,8 @@ Subject::Subject(const ReadingSpec *spec) : connector(Connector::builtin(spec->p
   if (connector == nullptr)
     throw Error(ErrorClass::kBadDocument,
                 std::string("there is no provider \"") + spec->provider_name + "\"");
+  if (spec->call != nullptr) call = *spec->call;
+  takes_refusals = spec->takes_refusals;
   if (spec->object == nullptr) return;
   task.object = connector->exact_object(spec->object_type, spec->object);
   if (task.object.empty())
@@ -229,6 +235,26 @@ char *reading_metadata(const Reading *reading) {
     return metadata.is_null() ? std::string() : metadata.dump();
   });
   return text[0] == '\0' ? nullptr : text;
+}
+
+const Response *call_provider(int64 connection_id, const char *provider_name,
+                              const Request *request, bool takes_refusals, char **url) {
+  ReadingSpec spec = {};
+  spec.connection_id = connection_id;
+  spec.provider_name = provider_name;
+  spec.call = request;
+  spec.takes_refusals = takes_refusals;
+  Reading *reading = open_reading(CurrentMemoryContext, &spec);
+  while (next_page(reading) != nullptr) {
+  }
+  if (url != nullptr)
+    *url = guarded_text([&] {
+      const std::string &base = reading->fetch->access().base_url;
+      std::string address = base.empty() ? reading->subject.connector->base_url : base;
+      while (address.ends_with('/')) address.pop_back();
+      return address + request->url;
+    });
+  return static_cast<const CallSource &>(reading->fetch->source()).answer();
 }
 
 char *probe_connection(int64 connection_id, const char *provider_name) {

@@ -12,7 +12,7 @@ struct ReadingSpec {
   int64 connection_id;
   const char *provider_name;
   const char *object_type;
-  const char *object;  // null: none, the connection is only probed
+  const char *object;  // null: none; the connection is only probed, or the call is made
   const char *since;   // ISO stamp or null
   bool with_deleted;
   const char *metadata;  // JSON or null
@@ -22,6 +22,8 @@ struct ReadingSpec {
   List *fields;          // of String; NIL: every readable field
   List *ids;             // of String; NIL: all
   int max_requests;      // 0: no limit (negative: none left); beyond it raises 53400 with a hint
+  const Request *call;   // instead of reading an object; of the opener's context
+  bool takes_refusals;   // the call: whatever the provider answers, and it is not sent again
   bool no_repeats;  // raises 08006 rather than giving a record again after the provider lost its
                     // place
 };
@@ -41,6 +43,11 @@ void reading_counts(const Reading *reading, int64 *requests, int64 *bytes, int64
                     int64 *total);
 /// JSON of what the source learned, in the current context; null when nothing.
 char *reading_metadata(const Reading *reading);
+/// Sends one request with the connection's credentials. The answer lives in the current context,
+/// and so does the address that it was sent to. Raises the provider's refusal unless it
+/// `takes_refusals`; then nothing is sent twice, but for a token that was refused.
+const Response *call_provider(int64 connection_id, const char *provider_name,
+                              const Request *request, bool takes_refusals, char **url = nullptr);
 /// Asks the provider whether a connection works, and gives the account's name; null when it is not
 /// told. Raises the provider's error.
 char *probe_connection(int64 connection_id, const char *provider_name);

@@ -45,6 +45,7 @@ Token offer_token(Jobs *jobs, Job *job, TokenState **state) {
 }
 
 void ask_for_token(Refreshes *refreshes, Pool *pool, Job *job, const TokenState *state) {
+  const int64 now = now_ms();
   Raised raised;
   const bool asked = attempt(
       [&] {
@@ -53,7 +54,7 @@ void ask_for_token(Refreshes *refreshes, Pool *pool, Job *job, const TokenState 
         refresh->generation = state->access.generation;
         refresh->grant = state->grant;
         refresh->connector = job->fetch->connector();
-        refresh->transfer = pool->start(token_request(*refresh->connector, refresh->grant));
+        refresh->transfer = pool->start(token_request(*refresh->connector, refresh->grant, now));
         refresh->attempts = 1;
         refreshes->by_connection.emplace(job->connection_id, std::move(refresh));
       },
@@ -146,9 +147,11 @@ void tend_refreshes(Refreshes *refreshes, Jobs *jobs) {
   auto *response = make_in<Response>(CurrentMemoryContext);
   for (size_t i = 0; i < count; ++i) {
     Refresh *refresh = all[i];
+    const int64 now = now_ms();
     const bool answered = guard([&] {
-      if (refresh->transfer == 0 && refresh->not_before_ms <= now_ms()) {
-        refresh->transfer = jobs->pool.start(token_request(*refresh->connector, refresh->grant));
+      if (refresh->transfer == 0 && refresh->not_before_ms <= now) {
+        refresh->transfer =
+            jobs->pool.start(token_request(*refresh->connector, refresh->grant, now));
         ++refresh->attempts;
       }
       if (refresh->transfer == 0 || !jobs->pool.take(refresh->transfer, response)) return false;

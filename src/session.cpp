@@ -7,6 +7,8 @@
 #include <regex>
 #include <string_view>
 
+#include "encoding.hpp"
+#include "jwt.hpp"
 #include "pure.hpp"
 
 namespace supaglue {
@@ -19,7 +21,8 @@ constexpr int64_t kBackoffCapMs = 30'000;
 constexpr int64_t kLongestWaitMs = 60'000;
 constexpr size_t kMaxWords = 1000;
 constexpr const char *kReconnect =
-    "Reconnect the customer: update_connection with a new refresh_token.";
+    "Let the customer connect again (oauth_connect_url), or give update_connection new "
+    "credentials.";
 
 // ---- texts ----
 
@@ -249,22 +252,6 @@ ErrorRule rule_for(const Connector &connector, long status, const ProviderWords 
 
 // ---- tokens ----
 
-std::string form_encoded(std::string_view text) {
-  std::string result;
-  for (char c : text) {
-    if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-        c == '.' || c == '_' || c == '~') {
-      result += c;
-    } else {
-      auto byte = static_cast<unsigned char>(c);
-      result += '%';
-      result += "0123456789ABCDEF"[byte >> 4];
-      result += "0123456789ABCDEF"[byte & 15];
-    }
-  }
-  return result;
-}
-
 bool is_one_of(std::string_view code, std::initializer_list<std::string_view> codes) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
@@ -272,8 +259,14 @@ bool is_one_of(std::string_view code, std::initializer_list<std::string_view> co
 Error token_error(const Connector &connector, const Grant &grant, const Response &response) {
   Json body = parsed(response.body);
   ProviderWords words{text_at(body, "/error"), text_at(body, "/error_description")};
-  for (std::string *text : {&words.code, &words.message})
-    *text = cleaned(redacted(redacted(*text, grant.refresh_token), grant.client_secret));
+  if (words.code.empty()) words.code = text_at(body, connector.error_code_pointer);
+  if (words.message.empty()) words.message = text_at(body, connector.error_message_pointer);
+  for (std::string *text : {&words.code, &words.message}) {
+    for (const std::string *secret : {&grant.refresh_token, &grant.client_secret,
+                                      &grant.private_key, &grant.code, &grant.code_verifier})
+      *text = redacted(std::move(*text), *secret);
+    *text = cleaned(*text);
+  }
   std::string detail = detail_of(response.status, words);
   long status = response.status;
   if (status == 408 || status == 429 || status >= 500 ||
@@ -287,7 +280,9 @@ Error token_error(const Connector &connector, const Grant &grant, const Response
   if (ours)
     return {ErrorClass::kAuthentication, connector.name + " did not accept the provider's app",
             std::move(detail), "Check the provider's client_id and client_secret."};
-  return {ErrorClass::kAuthentication, connector.name + " refused to refresh the token",
+  return {ErrorClass::kAuthentication,
+          connector.name + (grant.code.empty() ? " refused to refresh the token"
+                                               : " refused the code of the consent"),
           std::move(detail), kReconnect};
 }
 
@@ -312,12 +307,55 @@ std::string without_trailing_slash(std::string url) {
   return url;
 }
 
-void require_oauth2(const Grant &grant) {
-  if (grant.auth_type == "oauth2") return;
-  Error error(ErrorClass::kBadDocument, "auth_type \"" + grant.auth_type + "\" is not offered yet",
-              "", "This version offers oauth2.");
-  error.sqlstate = "0A000";
-  throw error;
+// Providers refuse an assertion that outlives some minutes.
+constexpr int64_t kAssertionLifeMs = 180'000;
+
+std::string jwt_bearer_form(const Connector &connector, const Grant &grant, int64_t now_ms) {
+  const std::string &login = grant.login_url.empty() ? connector.login_url : grant.login_url;
+  const Json claims = {{"iss", grant.client_id},
+                       {"sub", grant.username},
+                       {"aud", login},
+                       {"exp", (now_ms + kAssertionLifeMs) / 1000}};
+  const std::string text = claims.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=" +
+         signed_jwt(text, grant.private_key);
+}
+
+Request grant_request(const Connector &connector, const Grant &grant, std::string form) {
+  Request request;
+  request.method = "POST";
+  request.url =
+      without_trailing_slash(grant.login_url.empty() ? connector.login_url : grant.login_url) +
+      connector.oauth.token_path;
+  request.headers = {{"Content-Type", "application/x-www-form-urlencoded"},
+                     {"Accept", "application/json"}};
+  request.body = std::move(form);
+  if (connector.oauth.token_basic) {
+    request.headers.push_back(
+        {"Authorization",
+         "Basic " + base64(url_encoded(grant.client_id) + ':' + url_encoded(grant.client_secret))});
+    return request;
+  }
+  request.body += "&client_id=" + url_encoded(grant.client_id);
+  if (!grant.client_secret.empty())
+    request.body += "&client_secret=" + url_encoded(grant.client_secret);
+  return request;
+}
+
+std::string code_form(const Grant &grant) {
+  std::string form = "grant_type=authorization_code&code=" + url_encoded(grant.code) +
+                     "&redirect_uri=" + url_encoded(grant.redirect_uri);
+  if (!grant.code_verifier.empty()) form += "&code_verifier=" + url_encoded(grant.code_verifier);
+  return form;
+}
+
+bool is_token_granted(const std::string &auth_type) {
+  return auth_type == "oauth2" || auth_type == "client_credentials" || auth_type == "jwt_bearer";
+}
+
+void place_in_query(std::string &url, const std::string &name, const std::string &token) {
+  url += url.find('?') == std::string::npos ? '?' : '&';
+  url += url_encoded(name) + '=' + url_encoded(token);
 }
 
 }  // namespace
@@ -339,7 +377,22 @@ Request authorize(const Connector &connector, const Access &access, Request requ
   if (origin_of(request.url) != origin)
     throw Error(ErrorClass::kProvider, connector.name + " named an address on another host",
                 "Requests go to the connection's own base url only.");
-  request.headers.push_back({"Authorization", "Bearer " + access.access_token});
+  const Carrier carrier = connector.carrier(access.auth_type);
+  const std::string &token = access.access_token;
+  switch (carrier.where) {
+    case Carrier::Where::kHeader:
+      request.headers.push_back({carrier.name, carrier.prefix + token});
+      break;
+    case Carrier::Where::kBasic:
+      // A key is a name without a password.
+      request.headers.push_back(
+          {"Authorization",
+           "Basic " + base64(access.auth_type == "api_key" ? token + ':' : token)});
+      break;
+    case Carrier::Where::kQuery:
+      place_in_query(request.url, carrier.name, token);
+      break;
+  }
   return request;
 }
 
@@ -366,22 +419,22 @@ Verdict judge(const Connector &connector, const Response &response, const Attemp
   return fail(std::move(error));
 }
 
-Request token_request(const Connector &connector, const Grant &grant) {
-  require_oauth2(grant);
+Request token_request(const Connector &connector, const Grant &grant, int64_t now_ms) {
+  if (!is_token_granted(grant.auth_type))
+    throw Error(ErrorClass::kAuthentication,
+                connector.name + " did not accept the connection's credentials",
+                "Credentials of the type \"" + grant.auth_type + "\" cannot be refreshed.",
+                kReconnect);
+  if (grant.auth_type == "client_credentials")
+    return grant_request(connector, grant, "grant_type=client_credentials");
+  if (grant.auth_type == "jwt_bearer")
+    return grant_request(connector, grant, jwt_bearer_form(connector, grant, now_ms));
+  if (!grant.code.empty()) return grant_request(connector, grant, code_form(grant));
   if (grant.refresh_token.empty())
     throw Error(ErrorClass::kAuthentication, "the connection has no refresh token", "", kReconnect);
-  Request request;
-  request.method = "POST";
-  request.url =
-      without_trailing_slash(grant.login_url.empty() ? connector.login_url : grant.login_url) +
-      connector.oauth.token_path;
-  request.headers = {{"Content-Type", "application/x-www-form-urlencoded"},
-                     {"Accept", "application/json"}};
-  request.body = "grant_type=refresh_token&refresh_token=" + form_encoded(grant.refresh_token) +
-                 "&client_id=" + form_encoded(grant.client_id);
-  if (!grant.client_secret.empty())
-    request.body += "&client_secret=" + form_encoded(grant.client_secret);
-  return request;
+  return grant_request(
+      connector, grant,
+      "grant_type=refresh_token&refresh_token=" + url_encoded(grant.refresh_token));
 }
 
 Tokens token_answer(const Connector &connector, const Grant &grant, const Response &response,
@@ -392,7 +445,7 @@ Tokens token_answer(const Connector &connector, const Grant &grant, const Respon
   Json body = parsed(response.body);
   Tokens tokens;
   tokens.access_token = text_at(body, "/access_token");
-  tokens.refresh_token = text_at(body, "/refresh_token");
+  if (grant.auth_type == "oauth2") tokens.refresh_token = text_at(body, "/refresh_token");
   tokens.base_url = without_trailing_slash(text_at(body, connector.oauth.capture_base_url));
   tokens.account_id = account_id_of(connector.oauth, body);
   tokens.expires_at_ms = expiry_ms(body, now_ms);

@@ -20,6 +20,8 @@ struct Access {
   std::string base_url;      // "https://acme.my.salesforce.com"
   std::string access_token;  // empty: none yet
   int64_t generation = 0;    // grows with every refresh
+  std::string auth_type;     // says how the token travels; an API key stands in its place, or
+                             // "name:password"
 };
 
 /// What a refresh needs (made from the provider's and the connection's secrets).
@@ -29,6 +31,12 @@ struct Grant {
   std::string client_id;
   std::string client_secret;
   std::string refresh_token;
+  std::string username;     // jwt_bearer
+  std::string private_key;  // jwt_bearer, PEM
+  // Of a customer's consent, once: they give the first refresh token.
+  std::string code;
+  std::string code_verifier;
+  std::string redirect_uri;
 };
 
 /// What a refresh gives.
@@ -68,8 +76,10 @@ struct Attempts {
 Verdict judge(const Connector &connector, const Response &response, const Attempts &attempts,
               int64_t now_ms, double jitter);
 
-/// The request that refreshes a connection's tokens; its url is absolute.
-Request token_request(const Connector &connector, const Grant &grant);
+/// The request that gets a connection a new token, by its refresh token, by a code, or by the grant
+/// of its auth type; its url is absolute. Throws kAuthentication where no request can: a key does
+/// not refresh.
+Request token_request(const Connector &connector, const Grant &grant, int64_t now_ms);
 /// What it answered. Throws kAuthentication when the grant was refused, kTransient or kProvider
 /// otherwise; never with a token in any text.
 Tokens token_answer(const Connector &connector, const Grant &grant, const Response &response,

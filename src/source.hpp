@@ -67,6 +67,9 @@ class Source {
   virtual int64_t total() const { return -1; }
   /// How often recover() has gone back to the first page: records come again after that.
   virtual int restarts() const { return 0; }
+  /// Whether accept() takes every answer of the provider, refusals too, and nothing is sent twice
+  /// but for a token that was refused.
+  virtual bool takes_refusals() const { return false; }
 };
 
 /// A new source for a task, or one that goes on from a plan and a cursor (both null: new).

@@ -125,6 +125,26 @@ bytea *bytes_at(uint64 row, int column) {
   return null ? nullptr : DatumGetByteaPCopy(value);
 }
 
+void return_rows(FunctionCallInfo fcinfo) {
+  auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+  if (result == nullptr || !IsA(result, ReturnSetInfo) ||
+      (result->allowedModes & SFRM_Materialize) == 0)
+    ereport(ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("a set of rows cannot be taken here"),
+             errhint("Call the function in FROM.")));
+  MemoryContext context = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+  TupleDesc descriptor;
+  if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE)
+    elog(ERROR, "the function returns no rows");
+  result->returnMode = SFRM_Materialize;
+  result->setDesc = descriptor;
+  result->setResult =
+      tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+  MemoryContextSwitchTo(context);
+  for (uint64 row = 0; row < SPI_tuptable->numvals; ++row)
+    tuplestore_puttuple(result->setResult, SPI_tuptable->vals[row]);
+}
+
 char *format(const char *pattern, ...) {
   StringInfoData buffer;
   initStringInfo(&buffer);

@@ -38,6 +38,10 @@ TimestampTz time_at(uint64 row, int column);  // NULL: DT_NOBEGIN
 bytea *bytes_at(uint64 row, int column);      // NULL: nullptr
 bool null_at(uint64 row, int column);
 
+/// Gives the rows of the last result, whose columns are of the function's types, as what a function
+/// that returns a set returns.
+void return_rows(FunctionCallInfo fcinfo);
+
 /// A printf-style string in the current memory context, for statements whose names are not known
 /// before; names must pass quote_identifier(), values quote_literal_cstr().
 char *format(const char *pattern, ...) pg_attribute_printf(1, 2);

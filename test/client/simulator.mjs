@@ -19,11 +19,12 @@ export class Simulator {
     ended.catch(() => {});
     after(() => child.kill());
     const [line] = await Promise.race([once(child.stdout, 'data'), ended]);
-    return new Simulator(line.toString().trim());
+    return new Simulator(line.toString().trim(), child.pid);
   }
 
-  constructor(url) {
+  constructor(url, pid) {
     this.url = url;
+    this.pid = pid;
   }
 
   // POST /control/NAME with a document; the answer's document.

@@ -25,18 +25,21 @@ Response Control::serve(const Request &request) {
 
 // --- The provider's requests --------------------------------------------------------------------
 Response Control::provider(const Request &request) {
-  const Target target = salesforce_.target_of(request);
+  const bool is_hubspot = hubspot::Api::owns(request.path);
+  const Target target = is_hubspot ? hubspot_.target_of(request) : salesforce_.target_of(request);
   count(target);
   pause_ms(latency_ms_);
   wait_while_held(request, target);
   const std::optional<Fault> fault = take_fault(request, target);
   if (fault && fault->kind != "drip") pause_ms(fault->ms);
   Response response;
-  if (fault && (fault->kind == "status" || fault->kind == "garbage")) {
+  if (fault && fault->kind == "status" && fault->body.empty() && is_hubspot) {
+    response = hubspot::Api::mishap(fault->status);
+  } else if (fault && (fault->kind == "status" || fault->kind == "garbage")) {
     response = {fault->kind == "garbage" ? 200 : fault->status, fault->body};
     if (fault->body.starts_with("<")) response.type = "text/html;charset=utf-8";
   } else {
-    response = salesforce_.answer(request, target);
+    response = is_hubspot ? hubspot_.answer(request, target) : salesforce_.answer(request, target);
   }
   if (fault) break_answer(response, *fault);
   const std::lock_guard lock(mutex_);
@@ -51,6 +54,7 @@ void Control::count(const Target &target) {
 }
 
 bool Control::matches(const Match &match, const Request &request, const Target &target) {
+  if (!match.provider.empty() && match.provider != target.provider) return false;
   if (!match.org.empty() && match.org != target.org) return false;
   if (!match.object.empty() && lower(match.object) != lower(target.object)) return false;
   if (!match.kind.empty() && match.kind != target.kind) return false;
@@ -109,7 +113,8 @@ Response Control::command(const Request &request) {
   try {
     if (request.method == "GET") {
       if (name == "counters") return {200, counters(request.param("org")).dump()};
-      if (name == "records") return records(request);
+      if (name == "records")
+        return request.param("provider") == "hubspot" ? hubspot_.truth(request) : records(request);
       if (name == "held") {
         const std::lock_guard lock(mutex_);
         return {200, json{{"held", held_}}.dump()};
@@ -150,6 +155,9 @@ json Control::post(const std::string &name, const json &document) {
        {"release", &Control::disturb},
        {"latency", &Control::disturb},
        {"reset_counters", &Control::disturb}};
+  const std::string provider = document.value("provider", "salesforce");
+  if (provider == "hubspot") return hubspot_.command(name, document);
+  if (provider != "salesforce") throw CommandError("no such provider: " + provider);
   const auto found = groups.find(name);
   if (found == groups.end()) throw CommandError("no such command: POST /control/" + name);
   return (this->*found->second)(name, document);
@@ -282,9 +290,9 @@ json Control::change_access(const std::string &name, const json &document) {
 }
 
 Control::Match Control::match_from(const json &document) {
-  allow(document, {"path_contains", "org", "object", "kind"});
-  return {document.value("path_contains", ""), document.value("org", ""),
-          document.value("object", ""), document.value("kind", "")};
+  allow(document, {"path_contains", "provider", "org", "object", "kind"});
+  return {document.value("path_contains", ""), document.value("provider", ""),
+          document.value("org", ""), document.value("object", ""), document.value("kind", "")};
 }
 
 json Control::disturb(const std::string &name, const json &document) {
@@ -332,7 +340,9 @@ json Control::disturb(const std::string &name, const json &document) {
 // --- Answers
 // --------------------------------------------------------------------------------------
 json Control::counters(const std::string &only) {
-  static const char *const kinds[] = {"token", "describe", "query", "query_more", "other"};
+  static const char *const kinds[] = {"token",  "describe",  "query", "query_more",
+                                      "list",   "search",    "batch", "properties",
+                                      "owners", "pipelines", "other"};
   const std::map<std::string, size_t> reuse = salesforce_.oauth().reuse_counts();
   const std::lock_guard lock(mutex_);
   json total = {{"requests", 0}, {"refresh_reuse", 0}, {"max_concurrent", most_concurrent_}};

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "hubspot.hpp"
 #include "message.hpp"
 #include "salesforce.hpp"
 
@@ -17,15 +18,19 @@ namespace simulator {
 
 class Control {
  public:
-  Control(World &world, Clock &clock, Salesforce &salesforce, int latency_ms)
-      : world_(world), clock_(clock), salesforce_(salesforce), latency_ms_(latency_ms) {}
+  Control(World &world, Clock &clock, Salesforce &salesforce, hubspot::Api &hubspot, int latency_ms)
+      : world_(world),
+        clock_(clock),
+        salesforce_(salesforce),
+        hubspot_(hubspot),
+        latency_ms_(latency_ms) {}
 
   // A request of the provider's: counted, held, broken if told so, and answered.
   Response serve(const Request &request);
 
  private:
   struct Match {
-    std::string path_contains, org, object, kind;
+    std::string path_contains, provider, org, object, kind;
   };
   struct Fault {
     Match match;
@@ -59,6 +64,7 @@ class Control {
   World &world_;
   Clock &clock_;
   Salesforce &salesforce_;
+  hubspot::Api &hubspot_;
   std::atomic<int> latency_ms_;
 
   std::mutex mutex_;  // of what follows

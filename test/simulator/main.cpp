@@ -96,7 +96,10 @@ Request request_from(const httplib::Request &from) {
   Request request;
   request.method = from.method;
   request.path = from.path;
-  for (const auto &[name, text] : from.params) request.params.emplace(name, text);
+  for (const auto &[name, text] : from.params) {  // one that is repeated is a list
+    const auto [param, is_new] = request.params.emplace(name, text);
+    if (!is_new && param->second != text) param->second += "," + text;
+  }
   for (const auto &[name, text] : from.headers) request.headers.emplace(lower(name), text);
   request.body = from.body;
   request.client_port = from.remote_port;
@@ -209,7 +212,9 @@ int run(const Options &options) {
   World world(options.world);
   Clock clock;
   Salesforce salesforce(world, clock, options.salesforce);
-  Control control(world, clock, salesforce, options.latency_ms);
+  hubspot::Portals portals({options.world.records, options.world.seed}, options.world.strict);
+  hubspot::Api hubspot(portals, clock);
+  Control control(world, clock, salesforce, hubspot, options.latency_ms);
   salesforce.oauth().set_rotation(options.rotation);
 
   const bool is_https = !options.certificate.empty();
@@ -235,6 +240,7 @@ int run(const Options &options) {
   const std::string url =
       (is_https ? "https" : "http") + std::string("://127.0.0.1:") + std::to_string(port);
   salesforce.oauth().set_base_url(url);
+  hubspot.set_base_url(url);
   std::cout << url << std::endl;
   write_port_file(options.port_file, port);
   return server->listen_after_bind() ? 0 : 1;

@@ -24,6 +24,7 @@ struct Target {
   std::string path;            // without the prefix
   std::string kind = "other";  // token, describe, query, query_more, other
   std::string object;
+  std::string provider = "salesforce";
 };
 
 class Salesforce {

@@ -195,6 +195,31 @@ TEST(ConfigTest, ReadsEveryAcceptedForm) {
             R"({"customer_id":"acme","provider_id":2,"login_url":"https://x.example",)"
             R"("auth_type":"oauth2"})",
             R"({"refresh_token":{"file":"/r"},"expires_at":17})"},
+           {"connection", R"({"customer_id":"acme","provider_id":2,"credentials":{"type":"api_key",
+              "api_key":"k"}})",
+            R"({"customer_id":"acme","provider_id":2,"auth_type":"api_key"})",
+            R"({"api_key":"k"})"},
+           {"connection", R"({"customer_id":"acme","provider_id":2,"credentials":{
+              "access_key":"a","access_key_secret":{"file":"/s"}}})",
+            R"({"customer_id":"acme","provider_id":2,"auth_type":"access_key_secret"})",
+            R"({"access_key":"a","access_key_secret":{"file":"/s"}})"},
+           {"connection", R"({"customer_id":"acme","provider_id":2,"credentials":{
+              "username":"u","password":"p"}})",
+            R"({"customer_id":"acme","provider_id":2,"auth_type":"basic"})",
+            R"({"username":"u","password":"p"})"},
+           {"connection", R"({"customer_id":"acme","provider_id":2,"credentials":{
+              "client_id":"c","client_secret":"s"}})",
+            R"({"customer_id":"acme","provider_id":2,"auth_type":"client_credentials"})",
+            R"({"client_id":"c","client_secret":"s"})"},
+           {"connection", R"({"customer_id":"acme","provider_id":2,"credentials":{
+              "client_id":"c","username":"u","private_key":"k"}})",
+            R"({"customer_id":"acme","provider_id":2,"auth_type":"jwt_bearer"})",
+            R"({"client_id":"c","username":"u","private_key":"k"})"},
+           {"provider", R"({"name":"salesforce","auth_type":"jwt_bearer","config":{"oauth":{
+              "redirect_uri":"https://app.example.com/callback/"}}})",
+            R"({"category":"crm","auth_type":"jwt_bearer",)"
+            R"("redirect_uri":"https://app.example.com/callback/","scopes":[]})",
+            "null"},
            {"sync config", R"({"destination_name":"d","provider_name":"salesforce","config":{
               "default_config":{"strategy":"full then incremental","period_ms":60000,
                 "full_sync_every_n_incrementals":4,"lookback_ms":0,"deletion_stop_share":0.5,
@@ -245,6 +270,18 @@ TEST(ConfigTest, LeavesNamesOfAnUnknownProviderAsTheyAre) {
   EXPECT_EQ(document.plain["objects"][0]["object"], "thing");
 }
 
+TEST(ConfigTest, CredentialsOfAnotherTypeLeaveNothingBehind) {
+  Document stored = read_connection(
+      R"({"customer_id":"acme","provider_id":2,"client_id":"c","client_secret":"s"})");
+  stored.secret["access_token"] = "got by the grant";
+  EXPECT_EQ(read_connection(patched("connection", stored, "{}")).secret.dump(),
+            R"({"client_id":"c","client_secret":"s"})");
+  const std::string patch = R"({"credentials":{"api_key":"k"}})";
+  Document next = read_connection(patched("connection", stored, patch));
+  EXPECT_EQ(next.plain["auth_type"], "api_key");
+  EXPECT_EQ(next.secret.dump(), R"({"api_key":"k"})");
+}
+
 struct Bad {
   std::string kind, document, message, hint;
 };
@@ -259,146 +296,165 @@ TEST(ConfigTest, SaysWhatIsWrong) {
   const std::string there = R"({"name":"d","host":"h","database":"d","user":"u"})";
   const std::string sync = R"({"destination_id":1,"provider_id":2})";
   const std::string connection = R"({"customer_id":"c","provider_id":2,"refresh_token":"r"})";
-  for (const Bad &c : std::vector<Bad>{
-           {"provider", "", "the provider document is not valid JSON", ""},
-           {"provider", "7", "the provider document must be a JSON object", ""},
-           {"provider", "{}", "missing key \"provider_name\" in provider", ""},
-           {"provider", R"({"provider_name":"salesfroce"})",
-            "\"provider_name\" in provider must be \"salesforce\"",
-            "Perhaps you meant \"salesforce\"."},
-           {"provider", R"({"name":"salesforce"})",
-            "missing key \"config.oauth.credentials.client_id\" in provider", ""},
-           {"provider", with(provider, R"("provider_name":"salesforce")"),
-            "\"name\" and \"provider_name\" in provider mean the same", "Give only one of them."},
-           {"provider", with(provider, R"("category":"engagement")"),
-            "\"category\" in provider must be \"crm\"", ""},
-           {"provider", with(provider, R"("auth_type":"api_key")"),
-            "\"auth_type\" in provider must be \"oauth2\"", ""},
-           {"provider", with(provider, R"("config":{"oauth":{"oauth_scope":["api"]}})"),
-            "unknown key \"config.oauth.oauth_scope\" in provider",
-            "Perhaps you meant \"oauth_scopes\". Allowed here are: \"credentials\", "
-            "\"oauth_scopes\"."},
-           {"provider", with(provider, R"("config":{"oauth":7})"),
-            "\"config.oauth\" in provider must be an object", ""},
-           {"provider", with(provider, R"("scopes":"api")"),
-            "\"scopes\" in provider must be an array", ""},
-           {"provider", with(provider, R"("client_secret":7)"),
-            "\"client_secret\" in provider must be a string or {\"file\": \"/path\"}", ""},
-           {"provider", with(provider, R"("client_secret":{"file":"relative"})"),
-            "\"client_secret\" in provider must name its file by an absolute path", ""},
-           {"provider", with(provider, R"("id":0)"),
-            "\"id\" in provider must be an integer of at least 1", ""},
-           {"provider", with(provider, R"("config.login_url":"x")"),
-            "unknown key \"config.login_url\" in provider", "*"},
-           {"destination", "{}", "missing key \"name\" in destination", ""},
-           {"destination", R"({"name":""})", "\"name\" in destination must not be empty", ""},
-           {"destination", R"({"name":")" + std::string(256, 'x') + R"("})",
-            "\"name\" in destination must not be longer than 255 bytes", ""},
-           {"destination", with(here, R"("type":"mysql")"),
-            "\"type\" in destination must be \"postgres\"", ""},
-           {"destination", with(here, R"("credentials":{"port":5432})"),
-            "missing key \"credentials.host\" in destination",
-            "Without a host the destination is this database, and takes only \"schema\"."},
-           {"destination", with(here, R"("credentials":{"hots":"x"})"),
-            "unknown key \"credentials.hots\" in destination",
-            "Perhaps you meant \"host\". Allowed here are: \"host\", \"port\", \"database\", "
-            "\"schema\", \"user\", \"password\", \"ssl_mode\", \"server_ca_cert\", "
-            "\"client_cert\", \"client_key\", \"server_name\"."},
-           {"destination", R"({"name":"d","host":"h"})",
-            "missing key \"credentials.database\" in destination", ""},
-           {"destination", R"({"name":"d","host":"https://h","database":"d","user":"u"})",
-            "\"host\" in destination must be a host name, an IP address or the directory of a "
-            "socket",
-            "*"},
-           {"destination", with(there, R"("port":65536)"),
-            "\"port\" in destination must be an integer from 1 to 65535", ""},
-           {"destination", with(there, R"("port":"5432")"),
-            "\"port\" in destination must be an integer from 1 to 65535", ""},
-           {"destination", with(there, R"("ssl_mode":"verify_full")"),
-            "\"ssl_mode\" in destination must be one of \"disable\", \"allow\", \"prefer\", "
-            "\"require\", \"verify-ca\", \"verify-full\", \"no-verify\"",
-            "Perhaps you meant \"verify-full\"."},
-           {"sync config", R"({"provider_id":2})", "missing key \"destination_id\" in sync config",
-            "Or give \"destination_name\"."},
-           {"sync config", with(sync, R"("provider_name":"salesforce")"),
-            "\"provider_id\" and \"provider_name\" in sync config exclude each other",
-            "Give only one of them."},
-           {"sync config", with(sync, R"("default_config":{"perod_ms":1})"),
-            "unknown key \"default_config.perod_ms\" in sync config",
-            "Perhaps you meant \"period_ms\". Allowed here are: \"period_ms\", \"strategy\", "
-            "\"full_sync_every_n_incrementals\", \"full_refresh_every_ms\", \"lookback_ms\", "
-            "\"auto_start_on_connection\", \"deletion_stop_share\", \"deletion_stop_rows\"."},
-           {"sync config", with(sync, R"("config":{"default_config":{"period_ms":0}})"),
-            "\"config.default_config.period_ms\" in sync config must be an integer from 1 to "
-            "315576000000",
-            ""},
-           {"sync config", with(sync, R"("default_config":{"period_ms":1.5})"),
-            "\"default_config.period_ms\" in sync config must be an integer from 1 to 315576000000",
-            ""},
-           {"sync config", with(sync, R"("default_config":{"strategy":"reverse then forward"})"),
-            "\"default_config.strategy\" in sync config must be one of \"full refresh\", "
-            "\"full only\", \"full then incremental\", \"incremental\", \"full\"",
-            ""},
-           {"sync config", with(sync, R"("default_config":{"strategy":"full only",
+  for (
+      const Bad &c : std::vector<Bad>{
+          {"provider", "", "the provider document is not valid JSON", ""},
+          {"provider", "7", "the provider document must be a JSON object", ""},
+          {"provider", "{}", "missing key \"provider_name\" in provider", ""},
+          {"provider", R"({"provider_name":"salesfroce"})",
+           "\"provider_name\" in provider must be \"salesforce\"",
+           "Perhaps you meant \"salesforce\"."},
+          {"provider", R"({"name":"salesforce"})",
+           "missing key \"config.oauth.credentials.client_id\" in provider", ""},
+          {"provider", with(provider, R"("provider_name":"salesforce")"),
+           "\"name\" and \"provider_name\" in provider mean the same", "Give only one of them."},
+          {"provider", with(provider, R"("category":"engagement")"),
+           "\"category\" in provider must be \"crm\"", ""},
+          {"provider", with(provider, R"("auth_type":"api_key")"),
+           "\"auth_type\" in provider must be one of \"oauth2\", \"client_credentials\", "
+           "\"jwt_bearer\"",
+           ""},
+          {"provider", with(provider, R"("redirect_uri":"app.example.com/callback")"),
+           "\"redirect_uri\" in provider must be an http or https address", "*"},
+          {"provider", with(provider, R"("config":{"oauth":{"oauth_scope":["api"]}})"),
+           "unknown key \"config.oauth.oauth_scope\" in provider",
+           "Perhaps you meant \"oauth_scopes\". Allowed here are: \"credentials\", "
+           "\"redirect_uri\", \"oauth_scopes\"."},
+          {"provider", with(provider, R"("config":{"oauth":7})"),
+           "\"config.oauth\" in provider must be an object", ""},
+          {"provider", with(provider, R"("scopes":"api")"),
+           "\"scopes\" in provider must be an array", ""},
+          {"provider", with(provider, R"("client_secret":7)"),
+           "\"client_secret\" in provider must be a string or {\"file\": \"/path\"}", ""},
+          {"provider", with(provider, R"("client_secret":{"file":"relative"})"),
+           "\"client_secret\" in provider must name its file by an absolute path", ""},
+          {"provider", with(provider, R"("id":0)"),
+           "\"id\" in provider must be an integer of at least 1", ""},
+          {"provider", with(provider, R"("config.login_url":"x")"),
+           "unknown key \"config.login_url\" in provider", "*"},
+          {"destination", "{}", "missing key \"name\" in destination", ""},
+          {"destination", R"({"name":""})", "\"name\" in destination must not be empty", ""},
+          {"destination", R"({"name":")" + std::string(256, 'x') + R"("})",
+           "\"name\" in destination must not be longer than 255 bytes", ""},
+          {"destination", with(here, R"("type":"mysql")"),
+           "\"type\" in destination must be \"postgres\"", ""},
+          {"destination", with(here, R"("credentials":{"port":5432})"),
+           "missing key \"credentials.host\" in destination",
+           "Without a host the destination is this database, and takes only \"schema\"."},
+          {"destination", with(here, R"("credentials":{"hots":"x"})"),
+           "unknown key \"credentials.hots\" in destination",
+           "Perhaps you meant \"host\". Allowed here are: \"host\", \"port\", \"database\", "
+           "\"schema\", \"user\", \"password\", \"ssl_mode\", \"server_ca_cert\", "
+           "\"client_cert\", \"client_key\", \"server_name\"."},
+          {"destination", R"({"name":"d","host":"h"})",
+           "missing key \"credentials.database\" in destination", ""},
+          {"destination", R"({"name":"d","host":"https://h","database":"d","user":"u"})",
+           "\"host\" in destination must be a host name, an IP address or the directory of a "
+           "socket",
+           "*"},
+          {"destination", with(there, R"("port":65536)"),
+           "\"port\" in destination must be an integer from 1 to 65535", ""},
+          {"destination", with(there, R"("port":"5432")"),
+           "\"port\" in destination must be an integer from 1 to 65535", ""},
+          {"destination", with(there, R"("ssl_mode":"verify_full")"),
+           "\"ssl_mode\" in destination must be one of \"disable\", \"allow\", \"prefer\", "
+           "\"require\", \"verify-ca\", \"verify-full\", \"no-verify\"",
+           "Perhaps you meant \"verify-full\"."},
+          {"sync config", R"({"provider_id":2})", "missing key \"destination_id\" in sync config",
+           "Or give \"destination_name\"."},
+          {"sync config", with(sync, R"("provider_name":"salesforce")"),
+           "\"provider_id\" and \"provider_name\" in sync config exclude each other",
+           "Give only one of them."},
+          {"sync config", with(sync, R"("default_config":{"perod_ms":1})"),
+           "unknown key \"default_config.perod_ms\" in sync config",
+           "Perhaps you meant \"period_ms\". Allowed here are: \"period_ms\", \"strategy\", "
+           "\"full_sync_every_n_incrementals\", \"full_refresh_every_ms\", \"lookback_ms\", "
+           "\"auto_start_on_connection\", \"deletion_stop_share\", \"deletion_stop_rows\"."},
+          {"sync config", with(sync, R"("config":{"default_config":{"period_ms":0}})"),
+           "\"config.default_config.period_ms\" in sync config must be an integer from 1 to "
+           "315576000000",
+           ""},
+          {"sync config", with(sync, R"("default_config":{"period_ms":1.5})"),
+           "\"default_config.period_ms\" in sync config must be an integer from 1 to 315576000000",
+           ""},
+          {"sync config", with(sync, R"("default_config":{"strategy":"reverse then forward"})"),
+           "\"default_config.strategy\" in sync config must be one of \"full refresh\", "
+           "\"full only\", \"full then incremental\", \"incremental\", \"full\"",
+           ""},
+          {"sync config", with(sync, R"("default_config":{"strategy":"full only",
               "full_sync_every_n_incrementals":2})"),
-            "\"default_config.full_sync_every_n_incrementals\" in sync config needs the strategy "
-            "\"full then incremental\"",
-            ""},
-           {"sync config", with(sync, R"("default_config":{"deletion_stop_share":1.5})"),
-            "\"default_config.deletion_stop_share\" in sync config must be a number greater than 0 "
-            "and at most 1",
-            ""},
-           {"sync config", with(sync, R"("default_config":{"auto_start_on_connection":"yes"})"),
-            "\"default_config.auto_start_on_connection\" in sync config must be true or false", ""},
-           {"sync config", with(sync, R"("default_config":[])"),
-            "\"default_config\" in sync config must be an object", ""},
-           {"sync config", with(sync, R"("standard_objects":{})"),
-            "\"standard_objects\" in sync config must be an array", ""},
-           {"sync config", with(sync, R"("standard_objects":["Lead"])"),
-            "\"standard_objects[0]\" in sync config must be an object", ""},
-           {"sync config", with(sync, R"("standard_objects":[{}])"),
-            "missing key \"standard_objects[0].object\" in sync config", ""},
-           {"sync config", with(sync, R"("standard_objects":[{"object":"a b"}])"),
-            "\"standard_objects[0].object\" in sync config cannot be the name of an object of "
-            "salesforce",
-            ""},
-           {"sync config", with(sync, R"("custom_objects":[{"object":"A"},{"object":"A__c"}])"),
-            "\"custom_objects[1].object\" in sync config names an object again", "*"},
-           {"sync config", with(sync, R"("standard_objects":[{"object":"A__c"}],
+           "\"default_config.full_sync_every_n_incrementals\" in sync config needs the strategy "
+           "\"full then incremental\"",
+           ""},
+          {"sync config", with(sync, R"("default_config":{"deletion_stop_share":1.5})"),
+           "\"default_config.deletion_stop_share\" in sync config must be a number greater than 0 "
+           "and at most 1",
+           ""},
+          {"sync config", with(sync, R"("default_config":{"auto_start_on_connection":"yes"})"),
+           "\"default_config.auto_start_on_connection\" in sync config must be true or false", ""},
+          {"sync config", with(sync, R"("default_config":[])"),
+           "\"default_config\" in sync config must be an object", ""},
+          {"sync config", with(sync, R"("standard_objects":{})"),
+           "\"standard_objects\" in sync config must be an array", ""},
+          {"sync config", with(sync, R"("standard_objects":["Lead"])"),
+           "\"standard_objects[0]\" in sync config must be an object", ""},
+          {"sync config", with(sync, R"("standard_objects":[{}])"),
+           "missing key \"standard_objects[0].object\" in sync config", ""},
+          {"sync config", with(sync, R"("standard_objects":[{"object":"a b"}])"),
+           "\"standard_objects[0].object\" in sync config cannot be the name of an object of "
+           "salesforce",
+           ""},
+          {"sync config", with(sync, R"("custom_objects":[{"object":"A"},{"object":"A__c"}])"),
+           "\"custom_objects[1].object\" in sync config names an object again", "*"},
+          {"sync config", with(sync, R"("standard_objects":[{"object":"A__c"}],
               "custom_objects":[{"object":"A"}])"),
-            "\"custom_objects[0].object\" in sync config names an object again", "*"},
-           {"sync config", with(sync, R"("standard_objects":[{"object":"A","sync_strategy_override":
+           "\"custom_objects[0].object\" in sync config names an object again", "*"},
+          {"sync config", with(sync, R"("standard_objects":[{"object":"A","sync_strategy_override":
               {"period":1}}])"),
-            "unknown key \"standard_objects[0].sync_strategy_override.period\" in sync config",
-            "*"},
-           {"sync config", with(sync, R"("common_objects":[7])"),
-            "\"common_objects[0]\" in sync config must be an object", ""},
-           {"connection", R"({"customer_id":"c","provider_id":2})",
-            "missing key \"credentials.refresh_token\" in connection", ""},
-           {"connection", with(connection, R"("credentials":{"api_key":"k"})"),
-            "unknown key \"credentials.api_key\" in connection", "*"},
-           {"connection", with(connection, R"("type":"api_key")"),
-            "\"type\" in connection must be \"oauth2\"", ""},
-           {"connection", with(connection, R"("instance_url":"acme.my.salesforce.com")"),
-            "\"instance_url\" in connection must be an http or https address without user, query "
-            "and fragment",
-            "*"},
-           {"connection", with(connection, R"("instance_url":"https://u:p@h")"),
-            "\"instance_url\" in connection must be an http or https address without user, query "
-            "and fragment",
-            "*"},
-           {"connection", with(connection, R"("login_url":"https://h?x=1")"),
-            "\"login_url\" in connection must be an http or https address without user, query "
-            "and fragment",
-            "*"},
-           {"connection", with(connection, R"("expires_at":"tomorrow")"),
-            "\"expires_at\" in connection must be a stamp, or seconds or milliseconds since 1970",
-            "For example \"2030-01-31T12:00:00Z\"."},
-           {"connection", with(connection, R"("expires_at":253402300800000)"),
-            "\"expires_at\" in connection must be an integer from 0 to 253402300799999", ""},
-           {"connection", R"({"provider_id":2,"refresh_token":"r"})",
-            "missing key \"customer_id\" in connection", ""},
-       }) {
+           "unknown key \"standard_objects[0].sync_strategy_override.period\" in sync config", "*"},
+          {"sync config", with(sync, R"("common_objects":[7])"),
+           "\"common_objects[0]\" in sync config must be an object", ""},
+          {"connection", R"({"customer_id":"c","provider_id":2})",
+           "missing key \"credentials.refresh_token\" in connection", ""},
+          {"connection", with(connection, R"("credentials":{"api_key":"k"})"),
+           "\"credentials.api_key\" in connection does not belong to credentials of the type "
+           "\"oauth2\"",
+           ""},
+          {"connection", with(connection, R"("type":"api_key")"),
+           "\"refresh_token\" in connection does not belong to credentials of the type \"api_key\"",
+           ""},
+          {"connection", with(connection, R"("type":"token")"),
+           "\"type\" in connection must be one of \"oauth2\", \"api_key\", "
+           "\"access_key_secret\", \"basic\", \"client_credentials\", \"jwt_bearer\"",
+           ""},
+          {"connection", R"({"customer_id":"c","provider_id":2,"credentials":{"type":"basic",
+              "username":"u"}})",
+           "missing key \"credentials.password\" in connection", ""},
+          {"connection", R"({"customer_id":"c","provider_id":2,"credentials":{
+              "api_key":"k","access_token":"t"}})",
+           "\"credentials.access_token\" in connection does not belong to credentials of the type "
+           "\"api_key\"",
+           ""},
+          {"connection", with(connection, R"("instance_url":"acme.my.salesforce.com")"),
+           "\"instance_url\" in connection must be an http or https address without user, query "
+           "and fragment",
+           "*"},
+          {"connection", with(connection, R"("instance_url":"https://u:p@h")"),
+           "\"instance_url\" in connection must be an http or https address without user, query "
+           "and fragment",
+           "*"},
+          {"connection", with(connection, R"("login_url":"https://h?x=1")"),
+           "\"login_url\" in connection must be an http or https address without user, query "
+           "and fragment",
+           "*"},
+          {"connection", with(connection, R"("expires_at":"tomorrow")"),
+           "\"expires_at\" in connection must be a stamp, or seconds or milliseconds since 1970",
+           "For example \"2030-01-31T12:00:00Z\"."},
+          {"connection", with(connection, R"("expires_at":253402300800000)"),
+           "\"expires_at\" in connection must be an integer from 0 to 253402300799999", ""},
+          {"connection", R"({"provider_id":2,"refresh_token":"r"})",
+           "missing key \"customer_id\" in connection", ""},
+      }) {
     try {
       read(c.kind, c.document);
       ADD_FAILURE() << "accepted: " << c.document;

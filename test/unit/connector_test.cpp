@@ -19,7 +19,8 @@ TEST(ConnectorTest, KnowsSalesforce) {
   std::shared_ptr<const Connector> connector = Connector::builtin("salesforce");
   ASSERT_TRUE(connector);
   EXPECT_EQ(connector->category, "crm");
-  EXPECT_EQ(connector->auth_types, std::vector<std::string>{"oauth2"});
+  EXPECT_EQ(connector->auth_types,
+            (std::vector<std::string>{"oauth2", "client_credentials", "jwt_bearer"}));
   EXPECT_EQ(connector->login_url, "https://login.salesforce.com");
   EXPECT_EQ(connector->oauth.token_path, "/services/oauth2/token");
   EXPECT_EQ(connector->oauth.capture_base_url, "/instance_url");
@@ -95,6 +96,30 @@ TEST(ConnectorTest, MakesObjectNamesExact) {
   }
 }
 
+TEST(ConnectorTest, SaysWhereCredentialsGo) {
+  const auto connector = Connector::parse(R"({"name":"x","category":"crm","strategy":"s",
+      "auth_types":["oauth2","api_key","basic","access_key_secret"],
+      "auth":{"oauth2":{"header":"Authorization","prefix":"Zoho-oauthtoken "},
+              "api_key":{"query":"key"}},
+      "oauth":{"authorize_host":"https://app.x.example","authorize_path":"/a","pkce":false,
+               "authorize_parameters":{"prompt":"consent"},"token_path":"/t",
+               "token_auth":"basic","refreshes":false}})");
+  EXPECT_EQ(connector->carrier("oauth2").prefix, "Zoho-oauthtoken ");
+  EXPECT_EQ(connector->carrier("api_key").where, Carrier::Where::kQuery);
+  EXPECT_EQ(connector->carrier("api_key").name, "key");
+  EXPECT_EQ(connector->carrier("basic").where, Carrier::Where::kBasic);
+  EXPECT_EQ(connector->carrier("access_key_secret").where, Carrier::Where::kBasic);
+  EXPECT_EQ(connector->carrier("jwt_bearer").prefix, "Bearer ");
+  EXPECT_EQ(connector->oauth.authorize_host, "https://app.x.example");
+  EXPECT_EQ(connector->oauth.authorize_parameters["prompt"], "consent");
+  EXPECT_TRUE(connector->oauth.token_basic);
+  EXPECT_FALSE(connector->oauth.pkce);
+  EXPECT_FALSE(connector->oauth.refreshes);
+  EXPECT_TRUE(Connector::builtin("salesforce")->oauth.pkce);
+  EXPECT_TRUE(Connector::builtin("salesforce")->oauth.refreshes);
+  EXPECT_FALSE(Connector::builtin("salesforce")->oauth.token_basic);
+}
+
 TEST(ConnectorTest, SaysWhatIsWrongWithADocument) {
   const std::string good = R"("name":"x","category":"crm","auth_types":["oauth2"],"strategy":"s")";
   struct Case {
@@ -108,6 +133,18 @@ TEST(ConnectorTest, SaysWhatIsWrongWithADocument) {
            Case{"{" + good + R"(,"oauth":{"token_path":7}})",
                 "\"oauth.token_path\" in connector must be a string"},
            Case{"{" + good + R"(,"oauth":{}})", "missing key \"oauth.token_path\" in connector"},
+           Case{"{" + good + R"(,"oauth":{"token_path":"/t","token_auth":"both"}})",
+                "\"oauth.token_auth\" in connector must be one of \"form\", \"basic\""},
+           Case{"{" + good + R"(,"oauth":{"token_path":"/t","authorize_parameters":{"a":1}}})",
+                "\"oauth.authorize_parameters\" in connector must be an object of texts"},
+           Case{"{" + good + R"(,"auth":{"api_key":{"basic":true}}})",
+                "unknown key \"auth.api_key\" in connector"},
+           Case{"{" + good + R"(,"auth":{"oauth2":{}}})",
+                "\"auth.oauth2\" in connector must say one place for the credential"},
+           Case{"{" + good + R"(,"auth":{"oauth2":{"query":"k","header":"X-Key"}}})",
+                "\"auth.oauth2\" in connector must say one place for the credential"},
+           Case{"{" + good + R"(,"auth":{"oauth2":{"query":"k","prefix":"x"}}})",
+                "\"auth.oauth2.prefix\" in connector stands beside \"header\" only"},
            Case{"{" + good + R"(,"errors":[{"class":"gone"}]})",
                 R"("errors[0].class" in connector must be one of "permission", )"
                 R"("authentication", "object_gone", "field_gone", "quota", "transient", )"

@@ -61,6 +61,38 @@ TEST(Credential, ATokenThatCannotBeUsedIsNone) {
   EXPECT_EQ(Resolved(all).grant.client_secret, "");
 }
 
+TEST(Credential, SomeAreSentAsTheyAre) {
+  struct Case {
+    const char *auth_type, *secret, *sent;
+  };
+  for (const Case &c :
+       {Case{"api_key", R"({"api_key": "k"})", "k"},
+        Case{"access_key_secret", R"({"access_key": "a", "access_key_secret": "s"})", "a:s"},
+        Case{"basic", R"({"username": "u", "password": "p"})", "u:p"}}) {
+    CredentialTexts all = texts();
+    const std::string config = std::string(R"({"auth_type": ")") + c.auth_type + "\"}";
+    all.connection_config = config.c_str();
+    all.secret = c.secret;
+    all.base_url = nullptr;
+    EXPECT_EQ(Resolved(all).access.access_token, c.sent);
+    EXPECT_EQ(Resolved(all).access.auth_type, c.auth_type);
+  }
+}
+
+TEST(Credential, AnAppOfItsOwnWins) {
+  CredentialTexts all = texts();
+  all.connection_config = R"({"auth_type": "client_credentials"})";
+  all.secret = R"({"client_id": "own", "client_secret": "own secret", "access_token": "got"})";
+  EXPECT_EQ(Resolved(all).grant.client_id, "own");
+  EXPECT_EQ(Resolved(all).grant.client_secret, "own secret");
+  EXPECT_EQ(Resolved(all).access.access_token, "got");
+  all.connection_config = R"({"auth_type": "jwt_bearer"})";
+  all.secret = R"({"client_id": "own", "username": "u", "private_key": "pem"})";
+  EXPECT_EQ(Resolved(all).grant.client_secret, "");
+  EXPECT_EQ(Resolved(all).grant.username, "u");
+  EXPECT_EQ(Resolved(all).grant.private_key, "pem");
+}
+
 TEST(Credential, NoConnector) {
   CredentialTexts all = texts();
   all.provider_name = "nobody";

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "call.hpp"
 #include "raw_server.hpp"
 
 namespace supaglue {
@@ -227,6 +228,41 @@ TEST_F(FetchTest, TellsTheProvidersTimeOfTheFirstRequest) {
   without->give_access(access(1));
   ASSERT_EQ(run(*without), State::kPage);
   EXPECT_EQ(without->first_request_at_ms(), now_);
+}
+
+TEST_F(FetchTest, ACallIsSentOnceWhateverIsAnswered) {
+  const auto call = [&](int64_t generation) {
+    Request request;
+    request.method = "POST";
+    request.url = "/things";
+    auto made = std::make_unique<Fetch>(pool_, connector_,
+                                        std::make_unique<CallSource>(std::move(request), true));
+    made->give_access(access(generation));
+    return made;
+  };
+  const auto status_of = [](const Fetch &fetch) {
+    return static_cast<const CallSource &>(fetch.source()).answer()->status;
+  };
+  for (const int status : {201, 301, 400, 403, 404, 429, 503}) {
+    replies_ = {answer(status, "")};
+    auto made = call(1);
+    ASSERT_EQ(run(*made), State::kDone);
+    EXPECT_EQ(status_of(*made), status);
+    EXPECT_EQ(made->counters().requests, 1);
+  }
+  // A token that was refused had no effect; a fresh one is tried, once.
+  replies_ = {answer(401, ""), answer(401, "")};
+  auto refused = call(1);
+  ASSERT_EQ(run(*refused), State::kNeedsToken);
+  refused->give_access(access(2));
+  ASSERT_EQ(run(*refused), State::kDone);
+  EXPECT_EQ(status_of(*refused), 401);
+  // What may have had an effect is not sent again.
+  replies_ = {{"HTTP/1.1 200 OK\r\n", true}};
+  auto cut = call(1);
+  ASSERT_EQ(run(*cut), State::kFailed);
+  EXPECT_EQ(cut->error().sqlstate, "08006");
+  EXPECT_EQ(cut->counters().requests, 1);
 }
 
 TEST_F(FetchTest, EndsInTheMiddle) {

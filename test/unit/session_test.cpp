@@ -257,10 +257,29 @@ TEST(Authorize, RefusesOtherHosts) {
             "the address of salesforce is not known");
 }
 
+TEST(Authorize, CarriesEachCredentialInItsWay) {
+  Connector c = connector();
+  c.carriers["api_key"] = {Carrier::Where::kHeader, "X-Key", "key "};
+  Request request = authorize(c, {"https://a.com", "k", 1, "api_key"}, {.url = "/x"});
+  EXPECT_EQ(request.headers[0].name, "X-Key");
+  EXPECT_EQ(request.headers[0].value, "key k");
+  c.carriers["api_key"] = {Carrier::Where::kQuery, "api_key", ""};
+  request = authorize(c, {"https://a.com", "k&1", 1, "api_key"}, {.url = "/x"});
+  EXPECT_EQ(request.url, "https://a.com/x?api_key=k%261");
+  EXPECT_TRUE(request.headers.empty());
+  request = authorize(c, {"https://a.com", "k", 1, "api_key"}, {.url = "/x?a=b"});
+  EXPECT_EQ(request.url, "https://a.com/x?a=b&api_key=k");
+  c.carriers["api_key"] = {Carrier::Where::kBasic, "Authorization", "Basic "};
+  request = authorize(c, {"https://a.com", "key", 1, "api_key"}, {.url = "/x"});
+  EXPECT_EQ(request.headers[0].value, "Basic a2V5Og==");  // "key:"
+  request = authorize(c, {"https://a.com", "user:pass", 1, "basic"}, {.url = "/x"});
+  EXPECT_EQ(request.headers[0].value, "Basic dXNlcjpwYXNz");
+}
+
 Grant grant() { return {"oauth2", "", "app id", "app&secret", "refresh/token"}; }
 
 TEST(Token, RequestIsAForm) {
-  Request request = token_request(connector(), grant());
+  Request request = token_request(connector(), grant(), kNow);
   EXPECT_EQ(request.method, "POST");
   EXPECT_EQ(request.url, "https://login.salesforce.com/services/oauth2/token");
   EXPECT_EQ(request.body,
@@ -269,13 +288,56 @@ TEST(Token, RequestIsAForm) {
   Grant other = grant();
   other.login_url = "http://127.0.0.1:1/";
   other.client_secret = "";
-  request = token_request(connector(), other);
+  request = token_request(connector(), other, kNow);
   EXPECT_EQ(request.url, "http://127.0.0.1:1/services/oauth2/token");
   EXPECT_EQ(request.body.find("client_secret"), std::string::npos);
   other.refresh_token = "";
-  EXPECT_EQ(error_of([&] { token_request(connector(), other); }).sqlstate, "28000");
+  EXPECT_EQ(error_of([&] { token_request(connector(), other, kNow); }).sqlstate, "28000");
+  other = grant();
   other.auth_type = "api_key";
-  EXPECT_EQ(error_of([&] { token_request(connector(), other); }).sqlstate, "0A000");
+  EXPECT_EQ(error_of([&] { token_request(connector(), other, kNow); }).sqlstate, "28000");
+}
+
+TEST(Token, RequestByACode) {
+  Grant consent = grant();
+  consent.code = "a/code";
+  consent.code_verifier = "verifier";
+  consent.redirect_uri = "https://app.example/cb";
+  Request request = token_request(connector(), consent, kNow);
+  EXPECT_EQ(
+      request.body,
+      "grant_type=authorization_code&code=a%2Fcode&redirect_uri=https%3A%2F%2Fapp.example%2Fcb"
+      "&code_verifier=verifier&client_id=app%20id&client_secret=app%26secret");
+  const Response refusal =
+      answer(400, R"({"error":"invalid_grant","error_description":"bad a/code, verifier"})");
+  EXPECT_EQ(error_of([&] { token_answer(connector(), consent, refusal, kNow); }).detail,
+            "The provider answered HTTP 400 invalid_grant: bad ***, ***.");
+}
+
+TEST(Token, RequestByClientCredentials) {
+  Grant app = grant();
+  app.auth_type = "client_credentials";
+  app.refresh_token = "";
+  Connector c = connector();
+  EXPECT_EQ(token_request(c, app, kNow).body,
+            "grant_type=client_credentials&client_id=app%20id&client_secret=app%26secret");
+  c.oauth.token_basic = true;
+  Request request = token_request(c, app, kNow);
+  EXPECT_EQ(request.body, "grant_type=client_credentials");
+  EXPECT_EQ(request.headers.back().value, "Basic YXBwJTIwaWQ6YXBwJTI2c2VjcmV0");
+  // Such a grant is asked for again; a refresh token that comes with it is not kept.
+  const Response given = answer(200, R"({"access_token":"a","refresh_token":"unasked"})");
+  EXPECT_EQ(token_answer(c, app, given, kNow).refresh_token, "");
+}
+
+TEST(Token, RequestByAnAssertion) {
+  Grant user = grant();
+  user.auth_type = "jwt_bearer";
+  user.username = "user@acme.example";
+  user.private_key = "no key";
+  Error error = error_of([&] { token_request(connector(), user, kNow); });
+  EXPECT_EQ(error.sqlstate, "28000");
+  EXPECT_EQ((error.message + error.detail).find("no key"), std::string::npos);
 }
 
 TEST(Token, AnswerIsTaken) {
