@@ -188,6 +188,7 @@ CREATE TABLE supaglue_internal.syncs (
   emitted_at timestamptz,          -- of the last run that committed
   rows_stored boolean NOT NULL DEFAULT false,  -- whether the last run left rows in the table
   metadata jsonb,                  -- what the source learned of the object
+  described_at timestamptz,        -- and when the provider was last asked for it
   projection text,                 -- hash of the projection that the stored rows have
   next_reason text,                -- why the next run must be full, or no more than a projection
   UNIQUE (connection_id, object_id)
@@ -280,6 +281,25 @@ CREATE TABLE supaglue_internal.rejects (
 CREATE INDEX ON supaglue_internal.rejects (sync_id, run_id);
 COMMENT ON TABLE supaglue_internal.rejects IS 'records that could not be used, and why';
 
+CREATE SEQUENCE supaglue_internal.schema_change_id;
+CREATE TABLE supaglue_internal.schema_changes (
+  id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('supaglue_internal.schema_change_id'),
+  at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  sync_id bigint NOT NULL,
+  run_id bigint NOT NULL,
+  application_id text NOT NULL,
+  customer_id text NOT NULL,
+  provider_name text NOT NULL,
+  object_type text NOT NULL,
+  object text NOT NULL,
+  change text NOT NULL CHECK (change IN ('added', 'removed', 'retyped')),
+  field text NOT NULL,
+  old_type text,                   -- the provider's words
+  new_type text
+);
+CREATE INDEX ON supaglue_internal.schema_changes USING brin (at);
+COMMENT ON TABLE supaglue_internal.schema_changes IS 'fields of synced objects that customers changed at the provider';
+
 CREATE SEQUENCE supaglue_internal.event_id;
 CREATE TABLE supaglue_internal.events (
   id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('supaglue_internal.event_id'),
@@ -307,7 +327,8 @@ BEGIN
   FOREACH name IN ARRAY ARRAY['installation', 'provider_id', 'providers', 'destination_id', 'destinations',
     'sync_config_id', 'sync_configs', 'schema_id', 'schemas', 'entity_id', 'entities', 'object_id', 'objects', 'customers',
     'connection_id', 'connections', 'field_mappings', 'entity_mappings', 'tokens',
-    'sync_id', 'syncs', 'run_id', 'run_log', 'rejects', 'event_id', 'events']
+    'sync_id', 'syncs', 'run_id', 'run_log', 'rejects', 'event_id', 'events',
+    'schema_change_id', 'schema_changes']
   LOOP
     PERFORM pg_catalog.pg_extension_config_dump(('supaglue_internal.' || name)::regclass, '');
   END LOOP;
@@ -398,6 +419,13 @@ CREATE VIEW supaglue.events AS
 SELECT id, at, kind, application_id, customer_id, provider_name, sync_id, run_id, payload
 FROM supaglue_internal.events;
 COMMENT ON VIEW supaglue.events IS 'what happened, in the order of its writing';
+
+CREATE VIEW supaglue.schema_changes AS
+SELECT id, at, sync_id, run_id, application_id, customer_id, provider_name, object_type, object, change, field,
+       old_type, new_type
+FROM supaglue_internal.schema_changes;
+COMMENT ON VIEW supaglue.schema_changes IS
+  'fields of synced objects that were added, removed or given another type at the provider, as runs found it';
 
 -- How the workers are is read off their locks: each holds one of its session on its place, which no advisory
 -- function can take.

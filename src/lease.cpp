@@ -27,8 +27,7 @@ Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz
   lease->object = sync->remote_object;
   lease->config = sync->config;
   lease->since = stamp_of(since);
-  // A full run learns anew which fields there are.
-  lease->known = full ? nullptr : sync->metadata;
+  lease->known = must_describe(sync, full, GetCurrentTimestamp()) ? nullptr : sync->metadata;
   lease->last_known = sync->metadata;
   return lease;
 }

@@ -68,8 +68,7 @@ void read_and_merge(Destination *destination, const Sync *sync, Run *run, Merge 
                    ? nullptr
                    : guarded_text([&] { return write_stamp(ms_of_time(run->since)); });
   spec.with_deleted = true;
-  // A full run learns the object anew: fields that were added since must come along.
-  spec.metadata = run->full ? nullptr : sync->metadata;
+  spec.metadata = must_describe(sync, run->full, run->started_at) ? nullptr : sync->metadata;
   spec.known = sync->metadata;
   spec.config = sync->config;
   Reading *reading = open_reading(CurrentMemoryContext, &spec);

@@ -158,11 +158,14 @@ bool sweep() {
       "DELETE FROM supaglue_internal.rejects WHERE ctid = ANY (ARRAY(SELECT ctid FROM"
       " supaglue_internal.rejects"
       " WHERE at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000))",
+      "DELETE FROM supaglue_internal.schema_changes WHERE id IN (SELECT id FROM"
+      " supaglue_internal.schema_changes"
+      " WHERE at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000)",
   };
   const int minutes[] = {settings.run_retention_min, settings.event_retention_min,
-                         settings.reject_retention_min};
+                         settings.reject_retention_min, settings.run_retention_min};
   bool more = false;
-  for (int i = 0; i < 3; ++i) {
+  for (size_t i = 0; i < lengthof(statements); ++i) {
     uint64 rows = 0;
     const Outcome outcome = work([&] { rows = sql(statements[i], {int_arg(minutes[i])}); });
     if (outcome.done() && rows == 1000) more = true;

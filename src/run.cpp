@@ -3,6 +3,7 @@
 
 #include "catalog.hpp"
 #include "pg.hpp"
+#include "schema_changes.hpp"
 #include "sql.hpp"
 #include "worker.hpp"
 
@@ -211,12 +212,30 @@ static void tell_broken_mapping(const Sync *sync, const Run *run) {
         }));
 }
 
+static void tell_schema_changes(const Sync *sync, const Run *run, const char *changes) {
+  event("schema.changed", sync, run, guarded_text([&] {
+          Json payload = about(sync);
+          payload["run_id"] = run->id;
+          payload["changes"] = Json::parse(changes);
+          return payload.dump();
+        }));
+}
+
+bool must_describe(const Sync *sync, bool full, TimestampTz now) {
+  return full || TIMESTAMP_IS_NOBEGIN(sync->described_at) ||
+         later(sync->described_at, kDayMs) <= now;
+}
+
 static void finish_reading(const Sync *sync, const Run *run) {
   const int64 now = now_ms();
   const TimestampTz next =
       time_of_ms(next_tick(now, sync->period_ms, phase_of(sync->connection_id, sync->period_ms)));
   const TimestampTz watermark = watermark_after(sync, run);
   log_run(sync, run, "SUCCESS", nullptr, nullptr);
+  const SchemaChanges drift = write_schema_changes(sync, run);
+  if (drift.changes != nullptr) tell_schema_changes(sync, run, drift.changes);
+  // What other records hold in a field that is new, only a full run can tell.
+  const char *next_reason = drift.reads_more && !run->full ? "fields" : nullptr;
   // A trigger that came meanwhile stays: it means one more run. Causes of a pause that this run
   // disproved go.
   sql(R"(UPDATE supaglue_internal.syncs SET phase = $2, watermark = $3,
@@ -231,11 +250,13 @@ static void finish_reading(const Sync *sync, const Run *run) {
   paused_by = ARRAY(SELECT cause FROM pg_catalog.unnest(paused_by) AS cause
                     WHERE cause <> ALL ('{authentication,permission,gone}')),
   emitted_at = $7, rows_stored = $8, metadata = coalesce($9::jsonb, metadata),
-  projection = coalesce($10, projection), next_reason = NULL
+  projection = coalesce($10, projection), next_reason = $11,
+  described_at = CASE WHEN $12 THEN $6 ELSE described_at END
 WHERE id = $1)",
       {int_arg(sync->id), text_arg(run->full ? "full" : "incremental"), time_arg(watermark),
        time_arg(next), int_arg(run->id), time_arg(run->started_at), time_arg(run->emitted_at),
-       bool_arg(run->rows_stored), text_arg(run->metadata), text_arg(run->projection)});
+       bool_arg(run->rows_stored), text_arg(run->metadata), text_arg(run->projection),
+       text_arg(next_reason), bool_arg(must_describe(sync, run->full, run->started_at))});
 }
 
 void finish_run(const Sync *sync, const Run *run) {

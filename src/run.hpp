@@ -38,14 +38,18 @@ Run *plan_remap(const Sync *sync);
 /// next run recomputes.
 void mapping_changed(int64 object_id, int64 connection_id);
 
+/// Whether a run asks the provider what the object looks like: full ones do, and one a day, so that
+/// fields that were added come along; others rely on what is known, and so cost no request for it.
+bool must_describe(const Sync *sync, bool full, TimestampTz now);
+
 /// The watermark that a run which succeeds leaves: the provider's time at its first request less
 /// the lookback; none for an object that the provider does not stamp, nor when the provider's clock
 /// went back.
 TimestampTz watermark_after(const Sync *sync, const Run *run);
 
 /// Writes the end of a run: run_log, syncs (phase, watermark = provider_time - lookback,
-/// next_run_at, counters), the event sync.complete (and sync.recovered). In the transaction of the
-/// merge.
+/// next_run_at, counters), schema changes, the events sync.complete, schema.changed,
+/// sync.recovered. In the transaction of the merge.
 void finish_run(const Sync *sync, const Run *run);
 
 /// Writes the end of a run that failed, in a transaction of its own: run_log, syncs (last_error,

@@ -18,7 +18,7 @@ constexpr const char *kLoad =
   (o.config ->> 'full_sync_every_n_incrementals')::int, (o.config ->> 'lookback_ms')::bigint,
   s.phase, s.paused_by <> '{}', s.unavailable, s.triggered, s.trigger_full, s.watermark,
   s.next_run_at, s.last_full_at, s.incrementals_since_full, s.consecutive_failures,
-  s.emitted_at, s.rows_stored, s.metadata, s.projection, s.next_reason
+  s.emitted_at, s.rows_stored, s.described_at, s.metadata, s.projection, s.next_reason
 FROM supaglue_internal.syncs s
 JOIN supaglue_internal.connections n ON n.id = s.connection_id
 JOIN supaglue_internal.objects o ON o.id = s.object_id
@@ -72,6 +72,7 @@ Sync *sync_of_row() {
   sync->consecutive_failures = static_cast<int>(int_at(0, ++column));
   sync->emitted_at = time_at(0, ++column);
   sync->rows_stored = bool_at(0, ++column);
+  sync->described_at = time_at(0, ++column);
   sync->metadata = text_at(0, ++column);
   sync->projection = text_at(0, ++column);
   sync->next_reason = text_at(0, ++column);

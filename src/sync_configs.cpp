@@ -56,9 +56,11 @@ void require_unsynced(const Wanted &wanted, int64 own_id) {
 // is another; else made.
 void write_object(int64 id, int64 provider_id, const char *object_type, const char *object,
                   const char *table_name, const char *config) {
-  if (sql("SELECT id, table_name FROM supaglue_internal.objects "
+  if (sql("SELECT id, table_name, "
+          "config -> 'exclude_fields' IS DISTINCT FROM $4::jsonb -> 'exclude_fields' "
+          "FROM supaglue_internal.objects "
           "WHERE sync_config_id = $1 AND object_type = $2 AND object = $3",
-          {int_arg(id), text_arg(object_type), text_arg(object)}) == 0) {
+          {int_arg(id), text_arg(object_type), text_arg(object), text_arg(config)}) == 0) {
     sql("INSERT INTO supaglue_internal.objects "
         "(sync_config_id, provider_id, object_type, object, table_name, config) "
         "VALUES ($1, $2, $3, $4, $5, $6::jsonb)",
@@ -67,9 +69,10 @@ void write_object(int64 id, int64 provider_id, const char *object_type, const ch
     return;
   }
   const int64 object_id = int_at(0, 1);
-  const bool moved = strcmp(text_at(0, 2), table_name) != 0;
+  const bool moved = strcmp(text_at(0, 2), table_name) != 0, fetches_otherwise = bool_at(0, 3);
   sql("UPDATE supaglue_internal.objects SET table_name = $2, config = $3::jsonb WHERE id = $1",
       {int_arg(object_id), text_arg(table_name), text_arg(config)});
+  if (fetches_otherwise) refetch_syncs(object_id);
   if (moved) restart_syncs(id, object_id);
 }
 
@@ -280,9 +283,9 @@ SUPAGLUE_FUNCTION(supaglue_destination_ddl) {
   StringInfoData ddl;
   initStringInfo(&ddl);
   for (int i = 0; i < objects.count; ++i)
-    appendStringInfo(&ddl, "%s%s", i == 0 ? "" : "\n",
-                     table_ddl(schema, objects.tables[i],
-                               load_projection(objects.ids[i], 0, nullptr)));
+    appendStringInfo(
+        &ddl, "%s%s", i == 0 ? "" : "\n",
+        table_ddl(schema, objects.tables[i], load_projection(objects.ids[i], 0, nullptr)));
   if (remote && objects.count > 0) appendStringInfo(&ddl, "\n%s", syncs_table_ddl(schema));
   const Datum script = CStringGetTextDatum(ddl.data);
   close_api(api);

@@ -49,6 +49,18 @@ void restart_syncs(int64 sync_config_id, int64 object_id) {
   wake_at_commit(WorkerKind::kFetcher);
 }
 
+void refetch_syncs(int64 object_id) {
+  sql("DELETE FROM supaglue_internal.runs r USING supaglue_internal.syncs s "
+      "WHERE r.sync_id = s.id AND s.object_id = $1",
+      {int_arg(object_id)});
+  sql("WITH changed AS ("
+      "  UPDATE supaglue_internal.syncs SET next_reason = 'fields' WHERE object_id = $1 "
+      "  RETURNING id)"
+      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM changed",
+      {int_arg(object_id)});
+  wake_at_commit(WorkerKind::kFetcher);
+}
+
 void reschedule_syncs(int64 sync_config_id) {
   sql("WITH due AS ("
       "  SELECT s.id, pg_catalog.now() + greatest((o.config ->> 'period_ms')::bigint, $2)"

@@ -13,6 +13,9 @@ void make_missing_syncs(int64 provider_id);
 
 /// Starts the syncs of a sync config over, in full: all of them, or those of one object (0: all).
 void restart_syncs(int64 sync_config_id, int64 object_id);
+/// What the syncs of an object fetch of each record has changed: what they have fetched so far of a
+/// run is given up, and the next run is full.
+void refetch_syncs(int64 object_id);
 /// Brings forward what the periods of a sync config now make due earlier, and tells the workers.
 void reschedule_syncs(int64 sync_config_id);
 /// Lets a connection that the provider refused try again: it is active, and the syncs that the
