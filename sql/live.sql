@@ -208,7 +208,7 @@ SELECT * FROM live.asked();
 -- Never fewer rows: an error on the way is an error, in the provider's words.
 SELECT live.control('fault', '{"match": {"org": "live_a", "kind": "query_more"}, "after": 1, "kind": "status", "status": 403,
   "body": "[{\"errorCode\": \"INSUFFICIENT_ACCESS\", \"message\": \"you may not see this page\"}]"}');
-SELECT count(*) FROM live.numbers;
+SELECT count(id) FROM live.numbers;
 \echo :LAST_ERROR_SQLSTATE
 BEGIN;
 DECLARE c CURSOR FOR SELECT id FROM live.numbers;
@@ -218,7 +218,7 @@ MOVE ALL FROM c;
 \echo :LAST_ERROR_SQLSTATE
 ROLLBACK;
 SELECT live.control('fault', '{"match": {"org": "live_a", "kind": "query"}, "kind": "garbage"}');
-SELECT count(*) FROM live.numbers;
+SELECT count(id) FROM live.numbers;
 \echo :LAST_ERROR_SQLSTATE
 SELECT live.control('clear_faults', '{}');
 CREATE FOREIGN TABLE live.nothing (id text) SERVER supaglue_salesforce OPTIONS (object 'Nothing');
@@ -237,7 +237,7 @@ SELECT count(*) FROM supaglue_live.animals WHERE _supaglue_customer_id IN ('anna
 RESET supaglue.live_max_connections;
 SET supaglue.live_max_requests = 2;
 SELECT count(*) FROM supaglue_live.animals;
-SELECT count(*) FROM live.numbers WHERE _supaglue_customer_id = 'anna';
+SELECT count(id) FROM live.numbers WHERE _supaglue_customer_id = 'anna';
 \echo :LAST_ERROR_SQLSTATE
 SET enable_material = off;
 SELECT count(*) FROM (VALUES ('anna'), ('bert'), ('anna')) w(customer), LATERAL (

@@ -44,8 +44,8 @@ constexpr Spelling kSpellings[] = {
 };
 
 const char kNumber[] =
-    R"(^\s*[+-]?(\d{1,1000}(\.\d{0,1000})?|\.\d{1,1000})([eE][+-]?\d{1,3})?\s*$)";
-const char kWhole[] = R"(^\s*[+-]?\d{1,1000}(\.0*)?\s*$)";
+    R"(^\s*[+-]?(\d{1,255}(\.\d{0,255})?|\.\d{1,255})([eE][+-]?\d{1,3})?\s*$)";
+const char kWhole[] = R"(^\s*[+-]?\d{1,255}(\.0*)?\s*$)";
 // A double holds from 1e-307 to 1e308 without raising.
 const char kDouble[] = R"(^\s*[+-]?(\d{1,200}(\.\d{0,50})?|\.\d{1,50})([eE][+-]?\d{1,2})?\s*$)";
 const char kDate[] = R"(^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))";

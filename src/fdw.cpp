@@ -2,8 +2,12 @@
 // network and no table of ours. The execution is live_scan.hpp's.
 #include "pg.hpp"
 
+#include "live_async.hpp"
+#include "live_columns.hpp"
+#include "live_explain.hpp"
 #include "live_scan.hpp"
 #include "narrowing.hpp"
+#include "pushdown.hpp"
 
 namespace supaglue {
 
@@ -19,10 +23,18 @@ constexpr double kUnknownIds = 10;
 
 /// What the callbacks of one relation hand on.
 struct Planned {
+  LiveTable table;
+  LiveColumns columns;
   AttrNumber customer_column, id_column;
 };
 
 const Planned *planned(const RelOptInfo *rel) { return static_cast<Planned *>(rel->fdw_private); }
+
+AttrNumber metadata_column(const LiveColumns *columns, LiveColumn::Kind kind) {
+  for (int i = 0; i < columns->count; ++i)
+    if (columns->columns[i].kind == kind) return columns->columns[i].number;
+  return InvalidAttrNumber;
+}
 
 double count_of(PlannerInfo *root, const Narrowing *ids) {
   if (ids->form == Narrowing::kOne) return 1;
@@ -36,8 +48,10 @@ double count_of(PlannerInfo *root, const Narrowing *ids) {
 
 void rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relation) {
   auto *plan = static_cast<Planned *>(palloc(sizeof(Planned)));
-  plan->customer_column = get_attnum(relation, kCustomerIdName);
-  plan->id_column = get_attnum(relation, kIdName);
+  plan->table = live_table(relation);
+  plan->columns = live_columns(relation);
+  plan->customer_column = metadata_column(&plan->columns, LiveColumn::kCustomerId);
+  plan->id_column = metadata_column(&plan->columns, LiveColumn::kId);
   rel->fdw_private = plan;
   if (rel->tuples < 0) rel->tuples = kUnknownTuples;
   set_baserel_size_estimates(root, rel);
@@ -53,22 +67,54 @@ double rows_sent(PlannerInfo *root, const RelOptInfo *rel, const List *condition
   const ListCell *cell;
   foreach (cell, conditions) {
     auto *info = static_cast<RestrictInfo *>(lfirst(cell));
-    if (narrowing_by(root, info->clause, rel, planned(rel)->customer_column).form !=
-        Narrowing::kNone)
+    if (is_pushable(root, rel, &planned(rel)->columns, info->clause))
       rows *= clause_selectivity(root, reinterpret_cast<Node *>(info), static_cast<int>(rel->relid),
                                  JOIN_INNER, nullptr);
   }
   return clamp_row_est(rows);
 }
 
+/// How many rows the query wants of a relation that is all that it reads, when the plan knows; -1.
+/// The rows must come in the query's order if it has one.
+int64 rows_wanted(const PlannerInfo *root, const RelOptInfo *rel) {
+  const Query *query = root->parse;
+  const auto constant = [](const Node *node, int64 *value) {
+    if (node == nullptr || !IsA(node, Const)) return false;
+    const auto *number = reinterpret_cast<const Const *>(node);
+    if (number->constisnull || number->consttype != INT8OID) return false;
+    *value = DatumGetInt64(number->constvalue);
+    return true;
+  };
+  int64 count, offset = 0;
+  // Without a bound no grouping, no window and no function of rows stands between.
+  if (root->limit_tuples < 1 || query->limitOption != LIMIT_OPTION_COUNT ||
+      query->rowMarks != NIL || bms_membership(root->all_baserels) != BMS_SINGLETON ||
+      rel->joininfo != NIL || !bms_is_empty(rel->lateral_relids) ||
+      !constant(query->limitCount, &count) ||
+      (query->limitOffset != nullptr && !constant(query->limitOffset, &offset)))
+    return -1;
+  return count < 1 || offset < 0 || count > 1'000'000'000 || offset > 1'000'000'000
+             ? -1
+             : count + offset;
+}
+
+/// What a path says to plan_scan().
+enum PathPart { kPathLimit, kPathOrder, kPathCount };
+List *path_parts(int64 limit, List *order, List *count) {
+  return list_make3(makeString(limit < 0 ? pstrdup("") : psprintf(INT64_FORMAT, limit)), order,
+                    count);
+}
+
 void add_scan_path(PlannerInfo *root, RelOptInfo *rel, const List *conditions, double rows,
-                   Relids required_outer) {
-  const double sent = rows_sent(root, rel, conditions);
+                   Relids required_outer, int64 limit, List *pathkeys, List *order) {
+  double sent = rows_sent(root, rel, conditions);
+  if (limit >= 0) sent = Min(sent, static_cast<double>(limit));
   const Cost total = kRequestCost * (1 + floor(sent / kTuplesPerRequest)) +
                      rel->baserestrictcost.startup + rel->reltarget->cost.startup +
                      sent * (cpu_tuple_cost + rel->baserestrictcost.per_tuple) +
-                     rows * rel->reltarget->cost.per_tuple;
-  ForeignPath *path = make_foreign_path(root, rel, rows, kRequestCost, total, required_outer);
+                     Min(rows, sent) * rel->reltarget->cost.per_tuple;
+  ForeignPath *path = make_foreign_path(root, rel, rows, kRequestCost, total, pathkeys,
+                                        required_outer, path_parts(limit, order, NIL));
   add_path(rel, &path->path);
 }
 
@@ -121,41 +167,138 @@ void add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel) {
     const Narrowing ids = narrowing_among(root, all, rel, planned(rel)->id_column);
     if (ids.form != Narrowing::kNone)
       param->ppi_rows = clamp_row_est(Min(param->ppi_rows, count_of(root, &ids)));
-    add_scan_path(root, rel, all, param->ppi_rows, outer);
+    add_scan_path(root, rel, all, param->ppi_rows, outer, -1, NIL, NIL);
   }
 }
 
+/// Whether the scan can be of one connection only.
+bool is_of_one_customer(PlannerInfo *root, const RelOptInfo *rel) {
+  return planned(rel)->table.customer != nullptr ||
+         narrowing_among(root, rel->baserestrictinfo, rel, planned(rel)->customer_column).form ==
+             Narrowing::kOne;
+}
+
 void rel_paths(PlannerInfo *root, RelOptInfo *rel, Oid) {
-  add_scan_path(root, rel, rel->baserestrictinfo, rel->rows, rel->lateral_relids);
+  const int64 wanted = rows_wanted(root, rel);
+  add_scan_path(root, rel, rel->baserestrictinfo, rel->rows, rel->lateral_relids,
+                root->query_pathkeys == NIL ? wanted : -1, NIL, NIL);
+  if (root->query_pathkeys != NIL && is_of_one_customer(root, rel)) {
+    List *order = order_form(rel, &planned(rel)->columns, root->query_pathkeys);
+    if (order != NIL)
+      add_scan_path(root, rel, rel->baserestrictinfo, rel->rows, rel->lateral_relids, wanted,
+                    root->query_pathkeys, order);
+  }
   add_parameterized_paths(root, rel);
 }
 
-/// The attributes that the query reads of the relation; 0 stands for the whole row.
-List *needed_columns(RelOptInfo *rel, const List *conditions) {
-  Bitmapset *attributes = nullptr;
-  pull_varattnos(reinterpret_cast<Node *>(rel->reltarget->exprs), rel->relid, &attributes);
+// --- count(*) as a whole
+// ------------------------------------------------------------------------------------------------
+
+/// Whether a query is nothing but count(*) over one live table.
+bool is_plain_count(const PlannerInfo *root, const RelOptInfo *input, const RelOptInfo *output) {
+  const Query *query = root->parse;
+  if (query->groupClause != NIL || query->groupingSets != NIL || root->hasHavingQual ||
+      input->reloptkind != RELOPT_BASEREL || !bms_is_empty(input->lateral_relids) ||
+      list_length(output->reltarget->exprs) != 1 ||
+      !IsA(linitial(output->reltarget->exprs), Aggref))
+    return false;
+  const auto *aggregate = linitial_node(Aggref, output->reltarget->exprs);
+  return aggregate->aggfnoid == F_COUNT_ && aggregate->aggfilter == nullptr &&
+         aggregate->aggorder == NIL && aggregate->agglevelsup == 0;
+}
+
+void upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output,
+                 void *) {
+  if (stage != UPPERREL_GROUP_AGG || !is_plain_count(root, input, output)) return;
+  List *values = NIL;
+  List *form = filter_form(root, input, &planned(input)->columns, input->baserestrictinfo, &values);
+  if (!may_be_exact(&planned(input)->columns, form)) return;
   const ListCell *cell;
-  foreach (cell, conditions)
-    pull_varattnos(reinterpret_cast<Node *>(static_cast<RestrictInfo *>(lfirst(cell))->clause),
-                   rel->relid, &attributes);
-  List *needed = NIL;
+  foreach (cell, input->baserestrictinfo)
+    if (static_cast<RestrictInfo *>(lfirst(cell))->pseudoconstant) return;
+  ForeignPath *path =
+      make_foreign_upper_path(root, output, 1, kRequestCost, kRequestCost + cpu_tuple_cost,
+                              path_parts(-1, NIL, list_make1_int(static_cast<int>(input->relid))));
+  add_path(output, &path->path);
+}
+
+// --- The plan
+// ----------------------------------------------------------------------------------------
+
+void add_columns(List **needed, Node *node, Index relid) {
+  Bitmapset *attributes = nullptr;
+  pull_varattnos(node, relid, &attributes);
   for (int member = -1; (member = bms_next_member(attributes, member)) >= 0;)
-    needed = lappend_int(needed, member + FirstLowInvalidHeapAttributeNumber);
+    *needed = list_append_unique_int(*needed, member + FirstLowInvalidHeapAttributeNumber);
+}
+
+/// The attributes that the query reads of the relation; 0 stands for the whole row.
+List *needed_columns(const List *targets, const List *conditions, const List *order, Index relid) {
+  List *needed = NIL;
+  const ListCell *cell;
+  foreach (cell, targets) add_columns(&needed, static_cast<Node *>(lfirst(cell)), relid);
+  foreach (cell, conditions)
+    add_columns(&needed,
+                reinterpret_cast<Node *>(static_cast<RestrictInfo *>(lfirst(cell))->clause), relid);
+  foreach (cell, order)
+    needed = list_append_unique_int(
+        needed, list_nth_int(static_cast<const List *>(lfirst(cell)), kOrderColumn));
   return needed;
 }
 
-ForeignScan *plan_scan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath *, List *target,
+/// The conditions but the one that already says which ids.
+List *without(const List *conditions, const Expr *condition) {
+  List *others = NIL;
+  const ListCell *cell;
+  foreach (cell, conditions) {
+    auto *info = static_cast<RestrictInfo *>(lfirst(cell));
+    if (info->clause != condition) others = lappend(others, info);
+  }
+  return others;
+}
+
+/// A count's row: the count, then the columns that its conditions read.
+List *count_target(RelOptInfo *counted, List *target, const List *columns) {
+  List *row = list_make1(
+      makeTargetEntry(linitial_node(TargetEntry, target)->expr, 1, pstrdup("count"), false));
+  const ListCell *cell;
+  foreach (cell, columns) {
+    const auto number = static_cast<AttrNumber>(lfirst_int(cell));
+    const LiveColumn *column = column_of(&planned(counted)->columns, number);
+    Var *var = makeVar(static_cast<int>(counted->relid), number, column->type, -1,
+                       get_typcollation(column->type), 0);
+    row = lappend(row,
+                  makeTargetEntry(reinterpret_cast<Expr *>(var),
+                                  static_cast<AttrNumber>(list_length(row) + 1), nullptr, false));
+  }
+  return row;
+}
+
+ForeignScan *plan_scan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath *path, List *target,
                        List *conditions, Plan *outer) {
-  const Narrowing customers = narrowing_among(root, conditions, rel, planned(rel)->customer_column);
-  const Narrowing ids = narrowing_among(root, conditions, rel, planned(rel)->id_column);
-  List *values = NIL;
+  const auto *count = static_cast<const List *>(list_nth(path->fdw_private, kPathCount));
+  RelOptInfo *scanned = count == NIL ? rel : find_base_rel(root, linitial_int(count));
+  if (count != NIL) conditions = scanned->baserestrictinfo;
+  const Planned *plan = planned(scanned);
+  auto *order = static_cast<List *>(list_nth(path->fdw_private, kPathOrder));
+  const Narrowing customers = narrowing_among(root, conditions, scanned, plan->customer_column);
+  const Narrowing ids = narrowing_among(root, conditions, scanned, plan->id_column);
+  List *values = NIL, *form_values = NIL;
   if (customers.form != Narrowing::kNone) values = lappend(values, customers.value);
   if (ids.form != Narrowing::kNone) values = lappend(values, ids.value);
-  List *parts =
-      list_make2(needed_columns(rel, conditions), list_make2_int(customers.form, ids.form));
-  // All conditions are checked here again.
-  return make_foreignscan(target, extract_actual_clauses(conditions, false), rel->relid, values,
-                          parts, NIL, NIL, outer);
+  List *form =
+      filter_form(root, scanned, &plan->columns, without(conditions, ids.condition), &form_values);
+  values = list_concat(values, form_values);
+  List *figures = list_make4_int(customers.form, ids.form, list_length(values), count != NIL);
+  List *needed = needed_columns(count == NIL ? scanned->reltarget->exprs : NIL, conditions, order,
+                                scanned->relid);
+  List *parts = list_make5(needed, figures, form, order, list_nth(path->fdw_private, kPathLimit));
+  // All conditions are checked here again; those of a count by the scan itself, where it must.
+  List *clauses = extract_actual_clauses(conditions, false);
+  if (count == NIL)
+    return make_foreignscan(target, clauses, scanned->relid, values, parts, NIL, NIL, outer);
+  return make_foreignscan(target, NIL, 0, list_concat(values, clauses), parts,
+                          count_target(scanned, target, needed), NIL, outer);
 }
 
 // --- Execution: live_scan.hpp
@@ -176,12 +319,10 @@ void end_scan(ForeignScanState *node) {
 }
 
 void explain_scan(ForeignScanState *node, ExplainState *out) {
-  if (out->verbose) explain_live_scan(node, out);
-  if (out->analyze)
-    ExplainPropertyInteger("Requests", nullptr, live_scan_requests(scan_of(node)), out);
+  explain_live_scan(node, scan_of(node), out);
 }
 
-bool analyze_table(Relation, AcquireSampleRowsFunc *, BlockNumber *) { return false; }
+bool is_async_capable(ForeignPath *) { return true; }
 
 int updatable_events(Relation) { return 0; }
 
@@ -201,7 +342,11 @@ SUPAGLUE_FUNCTION(supaglue_fdw_handler) {
   routine->ReScanForeignScan = rescan;
   routine->EndForeignScan = end_scan;
   routine->ExplainForeignScan = explain_scan;
-  routine->AnalyzeForeignTable = analyze_table;
+  routine->GetForeignUpperPaths = upper_paths;
+  routine->IsForeignPathAsyncCapable = is_async_capable;
+  routine->ForeignAsyncRequest = request_live_row;
+  routine->ForeignAsyncConfigureWait = configure_live_wait;
+  routine->ForeignAsyncNotify = notify_live_scan;
   routine->IsForeignRelUpdatable = updatable_events;
   PG_RETURN_POINTER(routine);
 }

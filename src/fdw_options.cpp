@@ -17,6 +17,8 @@ constexpr Option kOptions[] = {
     {ForeignServerRelationId, "provider", true, nullptr},
     {ForeignTableRelationId, "object", true, nullptr},
     {ForeignTableRelationId, "object_type", false, "standard"},
+    {ForeignTableRelationId, "customer", false, nullptr},
+    {AttributeRelationId, "field", false, nullptr},
 };
 
 const Option *find_option(Oid catalog, const char *name) {
@@ -54,8 +56,10 @@ void check_value(const char *option, const char *value) {
     if (strcmp(value, "standard") != 0 && strcmp(value, "custom") != 0 &&
         strcmp(value, "common") != 0 && strcmp(value, "entity") != 0)
       refuse_value(option, value, "An object's type is common, standard, custom or entity.");
+  } else if (strcmp(option, "customer") == 0) {
+    if (value[0] == '\0') refuse_value(option, value, "It is a customer's id.");
   } else if (value[0] == '\0') {
-    refuse_value(option, value, "It is the object's name at the provider.");
+    refuse_value(option, value, "It is a name at the provider.");
   }
 }
 
@@ -66,7 +70,7 @@ const char *value_of(const List *options, Oid catalog, const char *name) {
     if (strcmp(given->defname, name) == 0) return defGetString(given);
   }
   const Option *option = find_option(catalog, name);
-  if (option->initial == nullptr)
+  if (option->required)
     ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
                     errmsg("option \"%s\" is required", name)));
   return option->initial;
@@ -94,10 +98,20 @@ void validate(const List *options, Oid catalog) {
 LiveTable live_table(Oid relation) {
   const ForeignTable *table = GetForeignTable(relation);
   const ForeignServer *server = GetForeignServer(table->serverid);
-  return {server->serverid, server->servername,
+  return {server->serverid,
+          server->servername,
           value_of(server->options, ForeignServerRelationId, "provider"),
           value_of(table->options, ForeignTableRelationId, "object_type"),
-          value_of(table->options, ForeignTableRelationId, "object")};
+          value_of(table->options, ForeignTableRelationId, "object"),
+          value_of(table->options, ForeignTableRelationId, "customer")};
+}
+
+const char *provider_of(Oid server) {
+  return value_of(GetForeignServer(server)->options, ForeignServerRelationId, "provider");
+}
+
+const char *column_field(Oid relation, AttrNumber number) {
+  return value_of(GetForeignColumnOptions(relation, number), AttributeRelationId, "field");
 }
 
 }  // namespace supaglue

@@ -13,7 +13,12 @@ struct LiveTable {
   const char *provider_name;
   const char *object_type;
   const char *object;
+  const char *customer;  // the only one that it shows, or null
 };
 LiveTable live_table(Oid relation);
+/// The provider of a foreign server.
+const char *provider_of(Oid server);
+/// The provider's field that a column's option names; null: it has none.
+const char *column_field(Oid relation, AttrNumber number);
 
 }  // namespace supaglue

@@ -7,39 +7,43 @@
 #include "live_connections.hpp"
 #include "reading.hpp"
 #include "settings.hpp"
+#include "sql.hpp"
 
 namespace supaglue {
 
 namespace {
 
-/// A query for more ids than this would not fit into a request: they are read in parts.
-constexpr int kIdsPerReading = 100;
-
-struct ColumnType {
-  const char *name;
-  LiveColumn column;
-  Oid type;
-};
-constexpr ColumnType kColumns[] = {
-    {"_supaglue_application_id", LiveColumn::kApplicationId, TEXTOID},
-    {kCustomerIdName, LiveColumn::kCustomerId, TEXTOID},
-    {"_supaglue_provider_name", LiveColumn::kProviderName, TEXTOID},
-    {kIdName, LiveColumn::kId, TEXTOID},
-    {"_supaglue_emitted_at", LiveColumn::kEmittedAt, TIMESTAMPTZOID},
-    {"_supaglue_is_deleted", LiveColumn::kIsDeleted, BOOLOID},
-    {"_supaglue_raw_data", LiveColumn::kRawData, JSONBOID},
-    {"_supaglue_last_modified_at", LiveColumn::kLastModifiedAt, TIMESTAMPTZOID},
-};
+/// So many readings of a scan are under way at once.
+constexpr int kReadingsAtOnce = 10;
 
 /// A column that the query needs, and where it stands in the slot.
 struct NeededColumn {
-  LiveColumn column;
+  const LiveColumn *column;
   int index;
 };
 
-struct Learned {
+/// What is kept of a connection from one pass to the next.
+struct Known {
   int64 connection_id;
-  char *metadata;
+  const char *metadata;     // what a reading learned, or null
+  const Hoisted **hoisted;  // beside the table's columns
+  BoundValues *values;      // or null: no hoisted column is needed
+  List *fields;
+};
+
+/// One reading: a connection, and some of the ids.
+struct Part {
+  const LiveConnection *connection;
+  Known *known;
+  const Selection *selection;
+  List *ids;
+  MemoryContext context;
+  Reading *reading;  // null: not begun, or closed
+  bool begun, ended;
+  const Page *page;
+  size_t record;
+  int pages;
+  Datum customer_id;
 };
 
 }  // namespace
@@ -47,88 +51,146 @@ struct Learned {
 struct LiveScan {
   ForeignScanState *node;
   LiveTable table;
+  LiveColumns columns;
   MemoryContext context;       // of the whole scan
   MemoryContext pass_context;  // from a (re)start to the next
-  MemoryContext part_context;  // of one reading
   NeededColumn *needed;
   int needed_count;
-  bool needs_raw;
-  List *values;           // ExprState, of the narrowings that there are
+  List *needed_numbers;
+  List *values;           // ExprState
   Bitmapset *parameters;  // that they depend on
-  Narrowing::Form customers_form, ids_form;
-  List *learned;   // Learned
-  int64 requests;  // of the readings that have ended
+  ExprState *conditions;  // of a count
+  List *known;            // Known
+  LiveCosts costs;        // of the readings that are closed
+  bool asynchronous;
   // of the pass
-  bool started, finished;
+  bool started, waits;
   const char *application;
-  List *connections;  // LiveConnection
-  List *ids;          // String; those of the narrowing
-  int connection;     // the one to read next
-  int first_id;       // and where in `ids` it goes on
-  int parts_read;
-  // of the part
-  Reading *reading;
-  const LiveConnection *read_connection;
-  Datum application_id, customer_id, provider_name;
-  const Page *page;
-  size_t record;
-  int pages_read;
+  Datum application_id, provider_name;
+  List *parts;  // Part
+  Part *part;   // that gives records now
+  int64 wake_at;
+  bool in_order, counted;
+  int64 count;
+  Tuplesortstate *sort;
+  TupleTableSlot *sorted;
 };
+
+// --- The plan
+// ----------------------------------------------------------------------------------------
+
+namespace {
+const ForeignScan *plan_of(const ForeignScanState *node) {
+  return reinterpret_cast<const ForeignScan *>(node->ss.ps.plan);
+}
+}  // namespace
+
+const List *plan_part(const ForeignScanState *node, PlanPart part) {
+  return static_cast<const List *>(list_nth(plan_of(node)->fdw_private, part));
+}
+
+int plan_figure(const ForeignScanState *node, PlanFigure figure) {
+  return list_nth_int(plan_part(node, kFigures), figure);
+}
+
+Oid plan_relation(const ForeignScanState *node) {
+  return exec_rt_fetch(scanned_relation(node), node->ss.ps.state)->relid;
+}
+
+PlanValues plan_values(const ForeignScanState *node) {
+  PlanValues values = {nullptr, nullptr, NIL};
+  List *all = list_truncate(list_copy(plan_of(node)->fdw_exprs), plan_figure(node, kValueCount));
+  int number = 0;
+  if (plan_figure(node, kCustomersForm) != Narrowing::kNone)
+    values.customers = static_cast<const Expr *>(list_nth(all, number++));
+  if (plan_figure(node, kIdsForm) != Narrowing::kNone)
+    values.ids = static_cast<const Expr *>(list_nth(all, number++));
+  values.form = list_copy_tail(all, number);
+  return values;
+}
+
+List *plan_columns(const ForeignScanState *node, const LiveColumns *columns) {
+  const List *needed = plan_part(node, kNeededColumns);
+  const bool all = plan_figure(node, kCounting) == 0 && list_member_int(needed, 0);
+  List *numbers = NIL;
+  if (plan_figure(node, kCounting) != 0) return list_copy(needed);
+  for (int i = 0; i < columns->count; ++i)
+    if (all || list_member_int(needed, columns->columns[i].number))
+      numbers = lappend_int(numbers, columns->columns[i].number);
+  return numbers;
+}
+
+List *fields_for(const LiveTable *table, const LiveColumns *columns, const Hoisted *const *hoisted,
+                 const List *needed) {
+  const char *id = guarded_text([&] {
+    const auto connector = Connector::builtin(table->provider_name);
+    return connector == nullptr ? std::string("id") : connector->settings.value("id_field", "id");
+  });
+  List *fields = list_make1(makeString(pstrdup(id)));
+  for (int i = 0; i < columns->count; ++i) {
+    if (!list_member_int(needed, columns->columns[i].number)) continue;
+    if (columns->columns[i].kind == LiveColumn::kRawData) return NIL;
+    if (columns->columns[i].kind != LiveColumn::kHoisted) continue;
+    // A computed value may need any field.
+    if (hoisted == nullptr || hoisted[i]->field == nullptr || hoisted[i]->field[0] == '\0')
+      return NIL;
+    fields = list_append_unique(fields, makeString(pstrdup(hoisted[i]->field)));
+  }
+  return fields;
+}
+
+Selection *make_selection(const ForeignScanState *node, const FormValue *values,
+                          const FormBinding *binding) {
+  auto *selection = make_in<Selection>(CurrentMemoryContext);
+  const List *filter = plan_part(node, kFilterForm), *order = plan_part(node, kOrderForm);
+  const char *limit =
+      strVal(reinterpret_cast<const String *>(list_nth(plan_of(node)->fdw_private, kLimit)));
+  const bool counting = plan_figure(node, kCounting) != 0;
+  guard([&] {
+    selection->filter = fill_filter(filter, values, binding);
+    fill_order(order, binding, &selection->order);
+    if (limit[0] != '\0') selection->limit = std::strtoll(limit, nullptr, 10);
+    selection->count = counting;
+  });
+  return selection;
+}
+
+List *distinct_texts(ArrayType *texts) {
+  Datum *values;
+  bool *nulls;
+  int count;
+  deconstruct_array(texts, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+  List *all = NIL;
+  for (int i = 0; i < count; ++i)
+    if (!nulls[i]) all = lappend(all, makeString(TextDatumGetCString(values[i])));
+  list_sort(all, [](const ListCell *a, const ListCell *b) {
+    return strcmp(strVal(lfirst(a)), strVal(lfirst(b)));
+  });
+  List *distinct = NIL;
+  const ListCell *cell;
+  foreach (cell, all)
+    if (distinct == NIL || strcmp(strVal(llast(distinct)), strVal(lfirst(cell))) != 0)
+      distinct = lappend(distinct, lfirst(cell));
+  return distinct;
+}
 
 namespace {
 
 // --- Beginning
 // -----------------------------------------------------------------------------------------
 
-const ForeignScan *plan_of(const ForeignScanState *node) {
-  return reinterpret_cast<const ForeignScan *>(node->ss.ps.plan);
-}
-
-const List *plan_part(const ForeignScanState *node, PlanPart part) {
-  return static_cast<const List *>(list_nth(plan_of(node)->fdw_private, part));
-}
-
-const ColumnType *column_named(const char *name) {
-  for (const ColumnType &column : kColumns)
-    if (strcmp(column.name, name) == 0) return &column;
-  return nullptr;
-}
-
-/// The column that an attribute stands for; it must be one that a live table can have.
-LiveColumn column_of(Form_pg_attribute attribute) {
-  const char *name = NameStr(attribute->attname);
-  const ColumnType *column = column_named(name);
-  if (column == nullptr)
-    ereport(ERROR, (errcode(ERRCODE_FDW_COLUMN_NAME_NOT_FOUND),
-                    errmsg("a live table has no column \"%s\"", name),
-                    errhint("Its columns are those of the synced table.")));
-  if (attribute->atttypid != column->type)
-    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_DATA_TYPE),
-                    errmsg("column \"%s\" of a live table must be of type %s", name,
-                           format_type_be(column->type))));
-  return column->column;
-}
-
-bool is_needed(const List *needed, AttrNumber number) {
-  return list_member_int(needed, 0) || list_member_int(needed, number);
-}
-
 void find_columns(LiveScan *scan) {
-  const TupleDesc row = RelationGetDescr(scan->node->ss.ss_currentRelation);
-  const List *needed = plan_part(scan->node, kNeededColumns);
-  scan->needed = static_cast<NeededColumn *>(palloc(sizeof(NeededColumn) * Max(row->natts, 1)));
-  for (int i = 0; i < row->natts; ++i) {
-    Form_pg_attribute attribute = TupleDescAttr(row, i);
-    if (attribute->attisdropped) continue;
-    const LiveColumn column = column_of(attribute);
-    if (!is_needed(needed, attribute->attnum)) continue;
-    scan->needed[scan->needed_count++] = {column, i};
-    scan->needs_raw = scan->needs_raw || column == LiveColumn::kRawData;
+  scan->needed_numbers = plan_columns(scan->node, &scan->columns);
+  scan->needed = static_cast<NeededColumn *>(
+      palloc(sizeof(NeededColumn) * Max(list_length(scan->needed_numbers), 1)));
+  const bool counting = plan_figure(scan->node, kCounting) != 0;
+  const ListCell *cell;
+  foreach (cell, scan->needed_numbers) {
+    const auto number = static_cast<AttrNumber>(lfirst_int(cell));
+    // The row of a count is the count, then what its conditions need.
+    const int index = counting ? scan->needed_count + 1 : number - 1;
+    scan->needed[scan->needed_count++] = {column_of(&scan->columns, number), index};
   }
-}
-
-Narrowing::Form form_of(const ForeignScanState *node, int which) {
-  return static_cast<Narrowing::Form>(list_nth_int(plan_part(node, kForms), which));
 }
 
 Bitmapset *parameters_of(const List *values) {
@@ -139,190 +201,307 @@ Bitmapset *parameters_of(const List *values) {
   return parameters;
 }
 
-// --- A pass: the values, the connections
-// ------------------------------------------------------------
+// --- A pass: the values, the connections, the parts
+// ------------------------------------------------------------------------------------------------
+
+Datum evaluate(LiveScan *scan, int number, bool *null) {
+  auto *state = static_cast<ExprState *>(list_nth(scan->values, number));
+  return ExecEvalExprSwitchContext(state, scan->node->ss.ps.ps_ExprContext, null);
+}
 
 /// The value of a narrowing as a text[]; null: it is NULL, and nothing is equal to that.
-ArrayType *texts_of(LiveScan *scan, int which, Narrowing::Form form) {
-  auto *state = static_cast<ExprState *>(list_nth(scan->values, which));
+ArrayType *texts_of(LiveScan *scan, int number, int form) {
   bool null;
-  Datum value = ExecEvalExprSwitchContext(state, scan->node->ss.ps.ps_ExprContext, &null);
+  Datum value = evaluate(scan, number, &null);
   if (null) return nullptr;
   if (form == Narrowing::kAny) return DatumGetArrayTypePCopy(value);
   return construct_array(&value, 1, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
-int compare_texts(const ListCell *a, const ListCell *b) {
-  return strcmp(strVal(lfirst(a)), strVal(lfirst(b)));
+FormValue *evaluate_form(LiveScan *scan, const List *expressions, int first) {
+  auto *values =
+      static_cast<FormValue *>(palloc(sizeof(FormValue) * (list_length(expressions) + 1)));
+  for (int i = 0; i < list_length(expressions); ++i) {
+    bool null;
+    const Datum value = evaluate(scan, first + i, &null);
+    values[i] = form_value(value, null, exprType(static_cast<Node *>(list_nth(expressions, i))));
+  }
+  return values;
 }
 
-/// The ids, each once: one that is read twice would be two rows.
-List *distinct_ids(ArrayType *texts) {
-  Datum *values;
-  bool *nulls;
-  int count;
-  deconstruct_array(texts, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
-  List *all = NIL;
-  for (int i = 0; i < count; ++i)
-    if (!nulls[i]) all = lappend(all, makeString(TextDatumGetCString(values[i])));
-  list_sort(all, compare_texts);
-  List *ids = NIL;
+Known *known_of(const LiveScan *scan, int64 connection_id) {
   const ListCell *cell;
-  foreach (cell, all)
-    if (ids == NIL || strcmp(strVal(llast(ids)), strVal(lfirst(cell))) != 0)
-      ids = lappend(ids, lfirst(cell));
-  return ids;
+  foreach (cell, scan->known) {
+    auto *known = static_cast<Known *>(lfirst(cell));
+    if (known->connection_id == connection_id) return known;
+  }
+  return nullptr;
+}
+
+bool has_hoisted(const LiveColumns *columns) {
+  for (int i = 0; i < columns->count; ++i)
+    if (columns->columns[i].kind == LiveColumn::kHoisted) return true;
+  return false;
+}
+
+void learn(LiveScan *scan, const LiveConnection *connection) {
+  auto *known = static_cast<Known *>(palloc0(sizeof(Known)));
+  known->connection_id = connection->id;
+  known->hoisted =
+      bind_columns(&scan->table, &scan->columns, connection->projection, connection->all_fields);
+  known->values =
+      compile_columns(&scan->columns, known->hoisted,
+                      connection->projection == nullptr ? "{}" : connection->projection->lookup,
+                      scan->needed_numbers);
+  known->fields = fields_for(&scan->table, &scan->columns, known->hoisted, scan->needed_numbers);
+  if (connection->metadata != nullptr) known->metadata = pstrdup(connection->metadata);
+  scan->known = lappend(scan->known, known);
+}
+
+/// The connections; their columns are looked up once, and again when there is a new one.
+List *find_connections(LiveScan *scan, const ArrayType *customers) {
+  List *connections = live_connections(&scan->table, customers, false);
+  bool all_known = true;
+  const ListCell *cell;
+  foreach (cell, connections)
+    all_known =
+        all_known && known_of(scan, static_cast<LiveConnection *>(lfirst(cell))->id) != nullptr;
+  if (all_known) return connections;
+  MemoryContext before = MemoryContextSwitchTo(scan->context);
+  if (has_hoisted(&scan->columns)) connections = live_connections(&scan->table, customers, true);
+  foreach (cell, connections) {
+    const auto *connection = static_cast<LiveConnection *>(lfirst(cell));
+    if (known_of(scan, connection->id) == nullptr) learn(scan, connection);
+  }
+  MemoryContextSwitchTo(before);
+  return connections;
+}
+
+void add_parts(LiveScan *scan, const LiveConnection *connection, const List *ids,
+               const FormValue *values) {
+  Known *known = known_of(scan, connection->id);
+  const FormBinding binding = {&scan->columns, known->hoisted, scan->application,
+                               connection->customer_id, scan->table.provider_name};
+  const Selection *selection = make_selection(scan->node, values, &binding);
+  const Datum customer_id = CStringGetTextDatum(connection->customer_id);
+  int first = 0;
+  do {
+    auto *part = static_cast<Part *>(palloc0(sizeof(Part)));
+    part->connection = connection;
+    part->known = known;
+    part->selection = selection;
+    part->ids = list_truncate(list_copy_tail(ids, first), kIdsPerReading);
+    part->customer_id = customer_id;
+    scan->parts = lappend(scan->parts, part);
+    first += kIdsPerReading;
+  } while (first < list_length(ids));
 }
 
 void start_pass(LiveScan *scan) {
   MemoryContext before = MemoryContextSwitchTo(scan->pass_context);
   scan->started = true;
-  scan->finished = false;
   scan->application = pstrdup(settings.application_id);
-  scan->connections = scan->ids = NIL;
-  scan->connection = scan->first_id = scan->parts_read = 0;
-  int value = 0;
+  scan->application_id = CStringGetTextDatum(scan->application);
+  scan->provider_name = CStringGetTextDatum(scan->table.provider_name);
+  const int customers_form = plan_figure(scan->node, kCustomersForm);
+  const int ids_form = plan_figure(scan->node, kIdsForm);
+  int number = 0;
   bool nothing = false;
   ArrayType *customers = nullptr;
-  if (scan->customers_form != Narrowing::kNone) {
-    customers = texts_of(scan, value++, scan->customers_form);
+  List *ids = NIL;
+  if (customers_form != Narrowing::kNone) {
+    customers = texts_of(scan, number++, customers_form);
     nothing = customers == nullptr;
   }
-  if (scan->ids_form != Narrowing::kNone) {
-    ArrayType *ids = texts_of(scan, value, scan->ids_form);
-    if (ids != nullptr) scan->ids = distinct_ids(ids);
-    nothing = nothing || scan->ids == NIL;
+  if (ids_form != Narrowing::kNone) {
+    ArrayType *texts = texts_of(scan, number++, ids_form);
+    if (texts != nullptr) ids = distinct_texts(texts);
+    nothing = nothing || ids == NIL;
   }
-  if (!nothing) scan->connections = live_connections(&scan->table, customers);
-  MemoryContextSwitchTo(before);
-}
-
-// --- A part: one reading
-// ------------------------------------------------------------------------------
-
-Learned *learned_of(LiveScan *scan, int64 connection_id) {
-  const ListCell *cell;
-  foreach (cell, scan->learned) {
-    auto *learned = static_cast<Learned *>(lfirst(cell));
-    if (learned->connection_id == connection_id) return learned;
-  }
-  return nullptr;
-}
-
-/// Keeps what the reading learned of the object, so that a rescan need not ask again.
-void remember(LiveScan *scan) {
-  const int64 connection_id = scan->read_connection->id;
-  if (scan->read_connection->metadata != nullptr || learned_of(scan, connection_id) != nullptr)
-    return;
-  MemoryContext before = MemoryContextSwitchTo(scan->context);
-  if (char *metadata = reading_metadata(scan->reading); metadata != nullptr) {
-    auto *learned = static_cast<Learned *>(palloc(sizeof(Learned)));
-    *learned = {connection_id, metadata};
-    scan->learned = lappend(scan->learned, learned);
+  if (!nothing) {
+    const FormValue *values = evaluate_form(scan, plan_values(scan->node).form, number);
+    List *connections = find_connections(scan, customers);
+    const ListCell *cell;
+    foreach (cell, connections)
+      add_parts(scan, static_cast<LiveConnection *>(lfirst(cell)), ids, values);
   }
   MemoryContextSwitchTo(before);
 }
 
-int64 requests_of(const Reading *reading) {
+// --- Parts: readings under way
+// ------------------------------------------------------------------------------------------------
+
+void add_costs(LiveCosts *costs, const Part *part) {
+  if (part->reading == nullptr) return;
   int64 requests, bytes, provider_time, total;
-  reading_counts(reading, &requests, &bytes, &provider_time, &total);
-  return requests;
+  reading_counts(part->reading, &requests, &bytes, &provider_time, &total);
+  costs->requests += requests;
+  costs->bytes += bytes;
 }
 
-void close_part(LiveScan *scan) {
-  if (scan->reading == nullptr) return;
-  remember(scan);
-  scan->requests += requests_of(scan->reading);
-  scan->reading = nullptr;
-  scan->page = nullptr;
-  MemoryContextReset(scan->part_context);
+void close_part(LiveScan *scan, Part *part) {
+  if (part->reading == nullptr) return;
+  add_costs(&scan->costs, part);
+  part->reading = nullptr;
+  part->page = nullptr;
+  MemoryContextDelete(part->context);
 }
 
-/// What a scan without the raw data asks for.
-List *key_fields(const char *provider_name) {
-  const char *id = guarded_text([&] {
-    const auto connector = Connector::builtin(provider_name);
-    return connector == nullptr ? std::string("id") : connector->settings.value("id_field", "id");
-  });
-  return list_make1(makeString(pstrdup(id)));
-}
-
-ReadingSpec spec_of(const LiveTable *table, bool needs_raw, List *ids) {
-  ReadingSpec spec = {};
-  spec.provider_name = table->provider_name;
-  spec.object_type = table->object_type;
-  spec.object = table->object;
-  spec.fields = needs_raw ? NIL : key_fields(table->provider_name);
-  spec.ids = ids;
-  spec.no_repeats = spec.live = true;
-  return spec;
-}
-
-/// Opens the next reading of the pass; false when there is none.
-bool open_part(LiveScan *scan) {
-  if (scan->connection >= list_length(scan->connections)) return false;
-  const auto *connection =
-      static_cast<const LiveConnection *>(list_nth(scan->connections, scan->connection));
-  MemoryContext before = MemoryContextSwitchTo(scan->part_context);
-  List *ids = list_copy_tail(scan->ids, scan->first_id);
-  ids = list_truncate(ids, kIdsPerReading);
-  ReadingSpec spec = spec_of(&scan->table, scan->needs_raw, ids);
-  spec.connection_id = connection->id;
-  spec.config = connection->config;
-  spec.metadata = connection->metadata;
-  if (const Learned *learned = learned_of(scan, connection->id); learned != nullptr)
-    spec.metadata = learned->metadata;
-  const int64 left = settings.live_max_requests - scan->requests;
-  spec.max_requests = left > 0 ? static_cast<int>(left) : -1;
-  scan->reading = open_reading(scan->part_context, &spec);
-  scan->read_connection = connection;
-  scan->application_id = CStringGetTextDatum(scan->application);
-  scan->customer_id = CStringGetTextDatum(connection->customer_id);
-  scan->provider_name = CStringGetTextDatum(scan->table.provider_name);
+/// Keeps what the reading learned of the object, so that nobody need ask again.
+void remember(LiveScan *scan, Part *part) {
+  if (part->known->metadata != nullptr) return;
+  MemoryContext before = MemoryContextSwitchTo(scan->context);
+  part->known->metadata = reading_metadata(part->reading);
   MemoryContextSwitchTo(before);
-  scan->page = nullptr;
-  scan->pages_read = 0;
-  scan->parts_read++;
-  scan->first_id += list_length(ids);
-  if (scan->first_id >= list_length(scan->ids)) {
-    scan->first_id = 0;
-    scan->connection++;
+}
+
+/// The parts of a connection that is not known yet wait for the first of them to learn.
+bool may_begin(const LiveScan *scan, const Part *part) {
+  if (part->known->metadata != nullptr) return true;
+  const ListCell *cell;
+  foreach (cell, scan->parts) {
+    const auto *other = static_cast<Part *>(lfirst(cell));
+    if (other->known == part->known && other->begun && !other->ended) return false;
   }
   return true;
 }
 
-/// The next page of the reading; one without records is as good as any. False at its end.
-bool read_page(LiveScan *scan) {
-  const Page *page = next_page(scan->reading);
-  if (page == nullptr) return false;
+void begin_part(LiveScan *scan, Part *part) {
+  part->context =
+      AllocSetContextCreate(scan->pass_context, "supaglue live scan part", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext before = MemoryContextSwitchTo(part->context);
+  ReadingSpec spec = {};
+  spec.connection_id = part->connection->id;
+  spec.provider_name = scan->table.provider_name;
+  spec.object_type = part->connection->object_type;
+  spec.object = part->connection->object;
+  spec.config = part->connection->config;
+  spec.metadata = part->known->metadata;
+  spec.fields = part->known->fields;
+  spec.ids = part->ids;
+  spec.selection = part->selection;
+  spec.no_repeats = spec.live = true;
+  part->reading = open_reading(part->context, &spec);
+  part->begun = true;
+  MemoryContextSwitchTo(before);
+}
+
+void check_page(const LiveScan *scan, const Page *page) {
   if (!page->rejects.empty())
     ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
                     errmsg("a record of %s \"%s\" cannot be used", scan->table.provider_name,
                            scan->table.object),
                     errdetail_internal("%s", page->rejects.front().reason.c_str())));
-  scan->page = page;
-  scan->record = 0;
-  scan->pages_read++;
+}
+
+void check_requests(const LiveScan *scan) {
+  if (live_scan_costs(scan).requests <= settings.live_max_requests) return;
+  ereport(ERROR,
+          (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+           errmsg("the scan needs more than %d requests", settings.live_max_requests),
+           errhint("Narrow it, read the synced table, or raise supaglue.live_max_requests.")));
+}
+
+/// While no part has read more than one page, all pages are still there.
+bool is_repeatable(const LiveScan *scan) {
+  const ListCell *cell;
+  foreach (cell, scan->parts) {
+    const auto *part = static_cast<Part *>(lfirst(cell));
+    if (part->pages > 1 || (part->begun && part->reading == nullptr)) return false;
+  }
   return true;
 }
 
-/// The next record; null at the end of the pass. The last part stays open, for a rescan.
-const Record *next_record(LiveScan *scan) {
-  for (;;) {
-    if (scan->page != nullptr && scan->record < scan->page->records.size())
-      return &scan->page->records[scan->record++];
-    if (scan->finished) return nullptr;
-    if (scan->reading == nullptr && !open_part(scan)) {
-      scan->finished = true;
-    } else if (!read_page(scan)) {
-      scan->finished = scan->connection >= list_length(scan->connections);
-      if (!scan->finished) close_part(scan);
-    }
+void end_part(LiveScan *scan, Part *part) {
+  part->ended = true;
+  remember(scan, part);
+  if (plan_figure(scan->node, kCounting) != 0 && reading_is_counted(part->reading)) {
+    int64 requests, bytes, provider_time, total;
+    reading_counts(part->reading, &requests, &bytes, &provider_time, &total);
+    scan->count += total;
   }
+  if (!is_repeatable(scan)) close_part(scan, part);
+}
+
+bool has_records(const Part *part) {
+  return part->page != nullptr && part->record < part->page->records.size();
+}
+
+/// Moves a part on without waiting; true when it has records.
+bool poll_part(LiveScan *scan, Part *part) {
+  bool ended;
+  const Page *page = poll_page(part->reading, &ended);
+  if (ended) {
+    end_part(scan, part);
+  } else if (page != nullptr) {
+    check_page(scan, page);
+    remember(scan, part);
+    part->page = page;
+    part->record = 0;
+    part->pages++;
+    scan->costs.records += static_cast<int64>(page->records.size());
+  }
+  return has_records(part);
+}
+
+/// Moves all parts on; the one that has records, or null: none has yet, or `all_ended`.
+Part *poll_parts(LiveScan *scan, bool *all_ended) {
+  int under_way = 0;
+  Part *ready = nullptr;
+  *all_ended = true;
+  scan->wake_at = 0;
+  const ListCell *cell;
+  foreach (cell, scan->parts) {
+    auto *part = static_cast<Part *>(lfirst(cell));
+    if (has_records(part)) {
+      ready = ready == nullptr ? part : ready;
+      ++under_way;
+      continue;
+    }
+    if (part->ended) continue;
+    if (!part->begun) {
+      *all_ended = false;
+      if (under_way >= kReadingsAtOnce || !may_begin(scan, part)) continue;
+      begin_part(scan, part);
+    }
+    // An answer may lead to the next request at once, or to the end.
+    while (!part->ended && !has_records(part)) {
+      const int pages = part->pages;
+      poll_part(scan, part);
+      if (part->pages == pages) break;
+    }
+    if (has_records(part) && ready == nullptr) ready = part;
+    if (part->ended) continue;
+    *all_ended = false;
+    ++under_way;
+    const int64 wake_at = reading_wakes_at(part->reading);
+    if (wake_at != 0 && (scan->wake_at == 0 || wake_at < scan->wake_at)) scan->wake_at = wake_at;
+  }
+  check_requests(scan);
+  return ready;
+}
+
+/// The next record, of scan->part; null at the end of the pass, or when the scan must wait.
+const Record *next_record(LiveScan *scan) {
+  scan->waits = false;
+  while (scan->part == nullptr || !has_records(scan->part)) {
+    CHECK_FOR_INTERRUPTS();
+    if (!scan->asynchronous) pump_network();
+    bool all_ended;
+    scan->part = poll_parts(scan, &all_ended);
+    if (scan->part != nullptr) break;
+    if (all_ended) return nullptr;
+    if (scan->asynchronous) {
+      scan->waits = true;
+      return nullptr;
+    }
+    wait_for_network(scan->wake_at);
+  }
+  return &scan->part->page->records[scan->part->record++];
 }
 
 // --- Rows: their values live in the tuple's context, which is the current one
-// --------------------------------
+// --------------------------------------------------------------------------------
 
 Datum json_datum(std::string_view text) {
   char *copy = pnstrdup(text.data(), text.size());
@@ -335,12 +514,44 @@ Datum stamp_datum(std::string_view text) {
                              ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 }
 
-Datum column_datum(const LiveScan *scan, const Record *record, LiveColumn column, bool *null) {
-  switch (column) {
+/// What the columns of one record are made of.
+struct Row {
+  const Record *record;
+  Datum raw;  // 0: nobody needs it
+  Datum *hoisted;
+  bool *hoisted_nulls;
+};
+
+Row row_of(const LiveScan *scan, const Record *record) {
+  Row row = {record, 0, nullptr, nullptr};
+  const BoundValues *values = scan->part->known->values;
+  bool needs_raw = values != nullptr;
+  for (int i = 0; i < scan->needed_count; ++i)
+    needs_raw = needs_raw || scan->needed[i].column->kind == LiveColumn::kRawData;
+  if (needs_raw) row.raw = json_datum(record->raw);
+  if (values == nullptr) return row;
+  row.hoisted = static_cast<Datum *>(palloc(sizeof(Datum) * values->count));
+  row.hoisted_nulls = static_cast<bool *>(palloc(sizeof(bool) * values->count));
+  evaluate_values(values->values, row.raw, row.hoisted, row.hoisted_nulls);
+  return row;
+}
+
+Datum hoisted_datum(const BoundValues *values, const Row *row, AttrNumber number, bool *null) {
+  for (int i = 0; i < values->count; ++i) {
+    if (values->numbers[i] != number) continue;
+    *null = row->hoisted_nulls[i];
+    return row->hoisted[i];
+  }
+  pg_unreachable();
+}
+
+Datum column_datum(const LiveScan *scan, const Row *row, const LiveColumn *column, bool *null) {
+  const Record *record = row->record;
+  switch (column->kind) {
     case LiveColumn::kApplicationId:
       return scan->application_id;
     case LiveColumn::kCustomerId:
-      return scan->customer_id;
+      return scan->part->customer_id;
     case LiveColumn::kProviderName:
       return scan->provider_name;
     case LiveColumn::kId:
@@ -351,19 +562,132 @@ Datum column_datum(const LiveScan *scan, const Record *record, LiveColumn column
     case LiveColumn::kIsDeleted:
       return BoolGetDatum(record->deleted);
     case LiveColumn::kRawData:
-      return json_datum(record->raw);
+      return row->raw;
     case LiveColumn::kLastModifiedAt:
       *null = record->modified.empty();
       return *null ? static_cast<Datum>(0) : stamp_datum(record->modified);
+    case LiveColumn::kHoisted:
+      return hoisted_datum(scan->part->known->values, row, column->number, null);
   }
   pg_unreachable();
+}
+
+void fill(const LiveScan *scan, const Record *record, TupleTableSlot *slot) {
+  const Row row = row_of(scan, record);
+  memset(slot->tts_isnull, true, sizeof(bool) * slot->tts_tupleDescriptor->natts);
+  for (int i = 0; i < scan->needed_count; ++i) {
+    const NeededColumn *needed = &scan->needed[i];
+    bool null = false;
+    slot->tts_values[needed->index] = column_datum(scan, &row, needed->column, &null);
+    slot->tts_isnull[needed->index] = null;
+  }
+  ExecStoreVirtualTuple(slot);
+}
+
+// --- Order: the provider's, or ours where it cannot
+// ------------------------------------------------------------------------------------------------
+
+Tuplesortstate *begin_sort(const LiveScan *scan, TupleDesc row) {
+  const List *order = plan_part(scan->node, kOrderForm);
+  const int count = list_length(order);
+  auto *columns = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * count));
+  auto *operators = static_cast<Oid *>(palloc(sizeof(Oid) * count));
+  auto *collations = static_cast<Oid *>(palloc0(sizeof(Oid) * count));
+  auto *nulls_first = static_cast<bool *>(palloc(sizeof(bool) * count));
+  for (int i = 0; i < count; ++i) {
+    const auto *part = static_cast<const List *>(list_nth(order, i));
+    columns[i] = static_cast<AttrNumber>(list_nth_int(part, kOrderColumn));
+    operators[i] = static_cast<Oid>(list_nth_int(part, kOrderOperator));
+    nulls_first[i] = list_nth_int(part, kOrderNullsFirst) != 0;
+  }
+  return tuplesort_begin_heap(row, count, columns, operators, collations, nulls_first, work_mem,
+                              nullptr, TUPLESORT_NONE);
+}
+
+void sort_rows(LiveScan *scan, TupleTableSlot *slot) {
+  MemoryContext before = MemoryContextSwitchTo(scan->pass_context);
+  scan->sort = begin_sort(scan, slot->tts_tupleDescriptor);
+  ExprContext *expressions = scan->node->ss.ps.ps_ExprContext;
+  while (const Record *record = next_record(scan)) {
+    ResetExprContext(expressions);
+    MemoryContextSwitchTo(expressions->ecxt_per_tuple_memory);
+    fill(scan, record, slot);
+    tuplesort_puttupleslot(scan->sort, slot);
+    ExecClearTuple(slot);
+    MemoryContextSwitchTo(scan->pass_context);
+  }
+  tuplesort_performsort(scan->sort);
+  scan->sorted = MakeSingleTupleTableSlot(slot->tts_tupleDescriptor, &TTSOpsMinimalTuple);
+  MemoryContextSwitchTo(before);
+}
+
+TupleTableSlot *next_sorted(LiveScan *scan, TupleTableSlot *slot) {
+  if (!tuplesort_gettupleslot(scan->sort, true, false, scan->sorted, nullptr)) return slot;
+  slot_getallattrs(scan->sorted);
+  const int count = slot->tts_tupleDescriptor->natts;
+  memcpy(slot->tts_values, scan->sorted->tts_values, sizeof(Datum) * count);
+  memcpy(slot->tts_isnull, scan->sorted->tts_isnull, sizeof(bool) * count);
+  return ExecStoreVirtualTuple(slot);
+}
+
+/// Sees to it that rows come in the plan's order. Under an asynchronous Append there is none.
+void see_to_order(LiveScan *scan, TupleTableSlot *slot) {
+  if (plan_part(scan->node, kOrderForm) == NIL || scan->asynchronous || scan->in_order) return;
+  scan->in_order = true;
+  if (list_length(scan->parts) == 1) {
+    const Record *first = next_record(scan);
+    if (first == nullptr) return;
+    scan->part->record--;
+    if (reading_is_ordered(scan->part->reading)) return;
+  }
+  sort_rows(scan, slot);
+}
+
+// --- Counting
+// ----------------------------------------------------------------------------------------
+
+/// What the provider has counted, and the records that it could only give.
+TupleTableSlot *count_rows(LiveScan *scan, TupleTableSlot *slot) {
+  if (scan->counted) return slot;
+  ExprContext *expressions = scan->node->ss.ps.ps_ExprContext;
+  MemoryContext before = CurrentMemoryContext;
+  while (const Record *record = next_record(scan)) {
+    ResetExprContext(expressions);
+    MemoryContextSwitchTo(expressions->ecxt_per_tuple_memory);
+    fill(scan, record, slot);
+    expressions->ecxt_scantuple = slot;
+    if (ExecQual(scan->conditions, expressions)) scan->count++;
+    ExecClearTuple(slot);
+    MemoryContextSwitchTo(before);
+  }
+  if (scan->waits) return slot;
+  scan->counted = true;
+  memset(slot->tts_isnull, true, sizeof(bool) * slot->tts_tupleDescriptor->natts);
+  slot->tts_values[0] = Int64GetDatum(scan->count);
+  slot->tts_isnull[0] = false;
+  return ExecStoreVirtualTuple(slot);
+}
+
+void close_pass(LiveScan *scan) {
+  const ListCell *cell;
+  foreach (cell, scan->parts) close_part(scan, static_cast<Part *>(lfirst(cell)));
+  if (scan->sort != nullptr) {
+    ExecDropSingleTupleTableSlot(scan->sorted);
+    tuplesort_end(scan->sort);
+  }
+  scan->sort = nullptr;
+  scan->parts = NIL;
+  scan->part = nullptr;
+  scan->started = scan->in_order = scan->counted = false;
+  scan->count = 0;
+  MemoryContextReset(scan->pass_context);
 }
 
 }  // namespace
 
 LiveScan *begin_live_scan(ForeignScanState *node) {
-  const Oid relation = RelationGetRelid(node->ss.ss_currentRelation);
   auto *scan = static_cast<LiveScan *>(palloc0(sizeof(LiveScan)));
+  const Oid relation = plan_relation(node);
   scan->node = node;
   scan->table = live_table(relation);
   const AclResult rights =
@@ -373,13 +697,14 @@ LiveScan *begin_live_scan(ForeignScanState *node) {
       AllocSetContextCreate(CurrentMemoryContext, "supaglue live scan", ALLOCSET_DEFAULT_SIZES);
   scan->pass_context =
       AllocSetContextCreate(scan->context, "supaglue live scan pass", ALLOCSET_DEFAULT_SIZES);
-  scan->part_context =
-      AllocSetContextCreate(scan->context, "supaglue live scan part", ALLOCSET_DEFAULT_SIZES);
+  scan->columns = live_columns(relation);
   find_columns(scan);
-  scan->values = ExecInitExprList(plan_of(node)->fdw_exprs, &node->ss.ps);
-  scan->parameters = parameters_of(plan_of(node)->fdw_exprs);
-  scan->customers_form = form_of(node, 0);
-  scan->ids_form = form_of(node, 1);
+  List *expressions = plan_of(node)->fdw_exprs;
+  const int value_count = plan_figure(node, kValueCount);
+  scan->values = ExecInitExprList(list_truncate(list_copy(expressions), value_count), &node->ss.ps);
+  scan->conditions = ExecInitQual(list_copy_tail(expressions, value_count), &node->ss.ps);
+  scan->parameters = parameters_of(expressions);
+  scan->asynchronous = node->ss.ps.async_capable;
   return scan;
 }
 
@@ -388,126 +713,42 @@ TupleTableSlot *next_live_row(LiveScan *scan) {
   ExecClearTuple(slot);
   CHECK_FOR_INTERRUPTS();
   if (!scan->started) start_pass(scan);
+  if (plan_figure(scan->node, kCounting) != 0) return count_rows(scan, slot);
+  see_to_order(scan, slot);
+  if (scan->sort != nullptr) return next_sorted(scan, slot);
   const Record *record = next_record(scan);
-  if (record == nullptr) return slot;
-  memset(slot->tts_isnull, true, sizeof(bool) * slot->tts_tupleDescriptor->natts);
-  for (int i = 0; i < scan->needed_count; ++i) {
-    const NeededColumn *needed = &scan->needed[i];
-    bool null = false;
-    slot->tts_values[needed->index] = column_datum(scan, record, needed->column, &null);
-    slot->tts_isnull[needed->index] = null;
-  }
-  return ExecStoreVirtualTuple(slot);
+  if (record != nullptr) fill(scan, record, slot);
+  return slot;
 }
 
 void restart_live_scan(LiveScan *scan) {
   if (!scan->started) return;
   const bool same_values = !bms_overlap(scan->parameters, scan->node->ss.ps.chgParam);
-  // While only one page has been read, it is all still there.
-  if (same_values && scan->reading != nullptr && scan->parts_read == 1 && scan->pages_read == 1) {
-    scan->record = 0;
+  if (!same_values || !is_repeatable(scan) || scan->sort != nullptr ||
+      plan_figure(scan->node, kCounting) != 0) {
+    close_pass(scan);
     return;
   }
-  close_part(scan);
-  MemoryContextReset(scan->pass_context);
-  scan->started = false;
-}
-
-void end_live_scan(LiveScan *scan) { MemoryContextDelete(scan->context); }
-
-int64 live_scan_requests(const LiveScan *scan) {
-  return scan->requests + (scan->reading == nullptr ? 0 : requests_of(scan->reading));
-}
-
-// --- EXPLAIN
-// ---------------------------------------------------------------------------------------------
-
-namespace {
-
-/// An id that a source takes for one, and that no record has: stands for a value that is not known
-/// yet.
-constexpr const char *kPlaceholder = "000000000000000000";
-
-/// The texts of a narrowing's value when the plan holds them; else null.
-ArrayType *constant_texts(const Expr *value, Narrowing::Form form) {
-  if (!IsA(value, Const)) return nullptr;
-  const auto *constant = reinterpret_cast<const Const *>(value);
-  if (constant->constisnull) return construct_empty_array(TEXTOID);
-  Datum text = constant->constvalue;
-  if (form == Narrowing::kAny) return DatumGetArrayTypeP(text);
-  return construct_array(&text, 1, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
-char *joined(const List *texts) {
-  StringInfoData out;
-  initStringInfo(&out);
   const ListCell *cell;
-  foreach (cell, texts)
-    appendStringInfo(&out, "%s%s", out.len > 0 ? ", " : "", strVal(lfirst(cell)));
-  return out.data;
+  foreach (cell, scan->parts) static_cast<Part *>(lfirst(cell))->record = 0;
+  scan->part = nullptr;
 }
 
-/// How a value is shown that the plan does not hold: by the parameter's own number, or as the n-th
-/// of the scan.
-char *explain_parameter(const Expr *value, Narrowing::Form form, int number) {
-  if (IsA(value, Param) && reinterpret_cast<const Param *>(value)->paramkind == PARAM_EXTERN)
-    number = reinterpret_cast<const Param *>(value)->paramid;
-  return psprintf(form == Narrowing::kAny ? "any of $%d" : "$%d", number);
+void end_live_scan(LiveScan *scan) {
+  close_pass(scan);
+  MemoryContextDelete(scan->context);
 }
 
-char *explain_customers(const Expr *value, Narrowing::Form form, int number) {
-  if (form == Narrowing::kNone)
-    return settings.customer_id != nullptr && settings.customer_id[0] != '\0'
-               ? psprintf("%s (supaglue.customer_id)", settings.customer_id)
-               : pstrdup("all");
-  ArrayType *texts = constant_texts(value, form);
-  if (texts != nullptr) return joined(distinct_ids(texts));
-  return explain_parameter(value, form, number);
+bool live_scan_waits(const LiveScan *scan, int64 *wake_at_ms) {
+  *wake_at_ms = scan->wake_at;
+  return scan->waits;
 }
 
-char *explain_request(const LiveTable *table, bool needs_raw, const Expr *value,
-                      Narrowing::Form form, int number) {
-  if (form == Narrowing::kNone) {
-    const ReadingSpec spec = spec_of(table, needs_raw, NIL);
-    return describe_reading(&spec);
-  }
-  ArrayType *texts = constant_texts(value, form);
-  List *ids =
-      texts == nullptr ? list_make1(makeString(pstrdup(kPlaceholder))) : distinct_ids(texts);
-  if (list_length(ids) > kIdsPerReading) ids = list_truncate(ids, kIdsPerReading);
-  const ReadingSpec spec = spec_of(table, needs_raw, ids);
-  char *request = describe_reading(&spec);
-  if (texts != nullptr) return request;
-  const char *parameter = explain_parameter(value, form, number);
-  char *at = strstr(request, psprintf("'%s'", kPlaceholder));
-  if (at == nullptr) return request;
-  *at = '\0';
-  return psprintf("%s%s%s", request, parameter, at + strlen(kPlaceholder) + 2);
-}
-
-bool plan_needs_raw(const ForeignScanState *node) {
-  const List *needed = plan_part(node, kNeededColumns);
-  const AttrNumber raw =
-      get_attnum(RelationGetRelid(node->ss.ss_currentRelation), "_supaglue_raw_data");
-  return is_needed(needed, raw);
-}
-
-}  // namespace
-
-void explain_live_scan(ForeignScanState *node, ExplainState *out) {
-  const LiveTable table = live_table(RelationGetRelid(node->ss.ss_currentRelation));
-  const List *values = plan_of(node)->fdw_exprs;
-  const Narrowing::Form customers_form = form_of(node, 0), ids_form = form_of(node, 1);
-  int number = 0;
-  const auto next_value = [&](Narrowing::Form form) -> const Expr * {
-    return form == Narrowing::kNone ? nullptr
-                                    : static_cast<const Expr *>(list_nth(values, number++));
-  };
-  const Expr *customers = next_value(customers_form);
-  ExplainPropertyText("Customers", explain_customers(customers, customers_form, number), out);
-  const Expr *ids = next_value(ids_form);
-  ExplainPropertyText("Remote request",
-                      explain_request(&table, plan_needs_raw(node), ids, ids_form, number), out);
+LiveCosts live_scan_costs(const LiveScan *scan) {
+  LiveCosts costs = scan->costs;
+  const ListCell *cell;
+  foreach (cell, scan->parts) add_costs(&costs, static_cast<Part *>(lfirst(cell)));
+  return costs;
 }
 
 }  // namespace supaglue

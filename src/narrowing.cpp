@@ -30,7 +30,7 @@ bool is_equality(Oid function, Oid collation) {
 
 Narrowing narrowing_by(PlannerInfo *root, Expr *condition, const RelOptInfo *rel,
                        AttrNumber column) {
-  const Narrowing none = {Narrowing::kNone, nullptr};
+  const Narrowing none = {Narrowing::kNone, nullptr, nullptr};
   if (column == InvalidAttrNumber) return none;
   if (IsA(condition, OpExpr)) {
     auto *equality = reinterpret_cast<OpExpr *>(condition);
@@ -41,7 +41,7 @@ Narrowing narrowing_by(PlannerInfo *root, Expr *condition, const RelOptInfo *rel
     auto *right = static_cast<Node *>(lsecond(equality->args));
     if (is_column(right, rel, column)) std::swap(left, right);
     if (!is_column(left, rel, column) || !is_value(root, right, rel)) return none;
-    return {Narrowing::kOne, reinterpret_cast<Expr *>(right)};
+    return {Narrowing::kOne, reinterpret_cast<Expr *>(right), condition};
   }
   if (IsA(condition, ScalarArrayOpExpr)) {
     auto *any = reinterpret_cast<ScalarArrayOpExpr *>(condition);
@@ -52,7 +52,7 @@ Narrowing narrowing_by(PlannerInfo *root, Expr *condition, const RelOptInfo *rel
         !is_column(left, rel, column) || !is_value(root, right, rel) ||
         exprType(right) != TEXTARRAYOID)
       return none;
-    return {Narrowing::kAny, reinterpret_cast<Expr *>(right)};
+    return {Narrowing::kAny, reinterpret_cast<Expr *>(right), condition};
   }
   return none;
 }
@@ -65,7 +65,7 @@ Narrowing narrowing_among(PlannerInfo *root, const List *conditions, const RelOp
     const Narrowing found = narrowing_by(root, info->clause, rel, column);
     if (found.form != Narrowing::kNone) return found;
   }
-  return {Narrowing::kNone, nullptr};
+  return {Narrowing::kNone, nullptr, nullptr};
 }
 
 }  // namespace supaglue

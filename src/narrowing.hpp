@@ -10,6 +10,7 @@ namespace supaglue {
 struct Narrowing {
   enum Form { kNone, kOne, kAny } form;
   Expr *value;  // text, or text[] with kAny; free of the scanned table's columns
+  const Expr *condition;
 };
 
 /// Whether a condition narrows a text column of a relation, and to what.

@@ -125,12 +125,21 @@ ErrorData *unit_of_work_erased(void (*fn)(void *), void *arg) {
   return error;
 }
 
+Index scanned_relation(const ForeignScanState *node) {
+  const auto *plan = reinterpret_cast<const ForeignScan *>(node->ss.ps.plan);
+  if (plan->scan.scanrelid > 0) return plan->scan.scanrelid;
+#if PG_VERSION_NUM >= 160000
+  return static_cast<Index>(bms_next_member(plan->fs_base_relids, -1));
+#else
+  return static_cast<Index>(bms_next_member(plan->fs_relids, -1));
+#endif
+}
+
 Oid scan_user(ForeignScanState *node) {
 #if PG_VERSION_NUM >= 160000
   const Oid user = reinterpret_cast<ForeignScan *>(node->ss.ps.plan)->checkAsUser;
 #else
-  const auto *plan = reinterpret_cast<const Scan *>(node->ss.ps.plan);
-  const Oid user = exec_rt_fetch(plan->scanrelid, node->ss.ps.state)->checkAsUser;
+  const Oid user = exec_rt_fetch(scanned_relation(node), node->ss.ps.state)->checkAsUser;
 #endif
   return OidIsValid(user) ? user : GetUserId();
 }
@@ -169,16 +178,31 @@ bool next_datum(Tuplesortstate *sort, Datum *value, bool *null) {
 }
 
 ForeignPath *make_foreign_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup_cost,
-                               Cost total_cost, Relids required_outer) {
+                               Cost total_cost, List *pathkeys, Relids required_outer,
+                               List *fdw_private) {
 #if PG_VERSION_NUM >= 180000
-  return create_foreignscan_path(root, rel, nullptr, rows, 0, startup_cost, total_cost, NIL,
-                                 required_outer, nullptr, NIL, NIL);
+  return create_foreignscan_path(root, rel, nullptr, rows, 0, startup_cost, total_cost, pathkeys,
+                                 required_outer, nullptr, NIL, fdw_private);
 #elif PG_VERSION_NUM >= 170000
-  return create_foreignscan_path(root, rel, nullptr, rows, startup_cost, total_cost, NIL,
-                                 required_outer, nullptr, NIL, NIL);
+  return create_foreignscan_path(root, rel, nullptr, rows, startup_cost, total_cost, pathkeys,
+                                 required_outer, nullptr, NIL, fdw_private);
 #else
-  return create_foreignscan_path(root, rel, nullptr, rows, startup_cost, total_cost, NIL,
-                                 required_outer, nullptr, NIL);
+  return create_foreignscan_path(root, rel, nullptr, rows, startup_cost, total_cost, pathkeys,
+                                 required_outer, nullptr, fdw_private);
+#endif
+}
+
+ForeignPath *make_foreign_upper_path(PlannerInfo *root, RelOptInfo *rel, double rows,
+                                     Cost startup_cost, Cost total_cost, List *fdw_private) {
+#if PG_VERSION_NUM >= 180000
+  return create_foreign_upper_path(root, rel, rel->reltarget, rows, 0, startup_cost, total_cost,
+                                   NIL, nullptr, NIL, fdw_private);
+#elif PG_VERSION_NUM >= 170000
+  return create_foreign_upper_path(root, rel, rel->reltarget, rows, startup_cost, total_cost, NIL,
+                                   nullptr, NIL, fdw_private);
+#else
+  return create_foreign_upper_path(root, rel, rel->reltarget, rows, startup_cost, total_cost, NIL,
+                                   nullptr, fdw_private);
 #endif
 }
 

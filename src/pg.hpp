@@ -35,6 +35,7 @@ extern "C" {
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/reloptions.h"
+#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
@@ -42,6 +43,8 @@ extern "C" {
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
@@ -59,6 +62,8 @@ extern "C" {
 #include "commands/defrem.h"
 #include "commands/explain.h"
 #include "commands/extension.h"
+#include "commands/vacuum.h"
+#include "executor/execAsync.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -101,6 +106,7 @@ extern "C" {
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/json.h"
@@ -109,6 +115,7 @@ extern "C" {
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
+#include "utils/sampling.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timeout.h"
@@ -255,6 +262,8 @@ ErrorData *unit_of_work(Body &&body) {
 }
 
 // What differs between versions of Postgres for a foreign scan.
+/// The number of the scanned relation in the range table; of a count, of the one it counts.
+Index scanned_relation(const ForeignScanState *node);
 /// The role whose rights the scan uses: a view's owner when it is read through a view.
 Oid scan_user(ForeignScanState *node);
 /// The rights of a role on a foreign server, a schema or a database, named by its catalog.
@@ -262,9 +271,13 @@ AclResult rights_on(Oid catalog, Oid object, Oid role, AclMode mode);
 bool owns_database(Oid database, Oid role);
 /// The next datum of a sort, in memory of the caller; false at its end.
 bool next_datum(Tuplesortstate *sort, Datum *value, bool *null);
-/// A path that scans a foreign table in no particular order.
+/// A path that scans a foreign table; `pathkeys` is the order in which its rows come.
 ForeignPath *make_foreign_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup_cost,
-                               Cost total_cost, Relids required_outer);
+                               Cost total_cost, List *pathkeys, Relids required_outer,
+                               List *fdw_private);
+/// A path that gives the rows of an upper relation.
+ForeignPath *make_foreign_upper_path(PlannerInfo *root, RelOptInfo *rel, double rows,
+                                     Cost startup_cost, Cost total_cost, List *fdw_private);
 
 /// expression_tree_walker() for a walker with its real type.
 bool walk_expression(Node *node, bool (*walker)(Node *, void *), void *context);

@@ -30,12 +30,8 @@ struct Subject {
 /// Its C++ members are for guard bodies. Lives in a memory context, on errors too.
 struct Reading {
   explicit Reading(const ReadingSpec *spec)
-      : connection_id(spec->connection_id),
-        max_requests(spec->max_requests),
-        no_repeats(spec->no_repeats),
-        subject(spec) {}
+      : connection_id(spec->connection_id), no_repeats(spec->no_repeats), subject(spec) {}
   int64 connection_id;
-  int64 max_requests;
   bool no_repeats;
   bool gave_page = false;  // since it was opened or rewound
   int restarts = 0;        // of the source, when it gave that page
@@ -96,26 +92,6 @@ void give_new_access(Reading *reading) {
   MemoryContextDelete(context);
 }
 
-/// Waits for the network, the latch, or the time at which a request is due again.
-void wait_for_fetch(const Reading *reading) {
-  const int64 wake_at = reading->fetch->wake_at_ms();
-  const int64 wait_ms = wake_at == 0 ? 60'000 : Max(wake_at - now_ms(), 0);
-  const int happened = WaitLatchOrSocket(
-      MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-      backend_pool()->fd(), static_cast<long>(wait_ms), PG_WAIT_EXTENSION);
-  if (happened & WL_LATCH_SET) ResetLatch(MyLatch);
-}
-
-void check_requests(const Reading *reading) {
-  if (reading->max_requests == 0) return;
-  if (reading->earlier.requests + reading->fetch->counters().requests <= reading->max_requests)
-    return;
-  ereport(ERROR,
-          (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-           errmsg("the scan needs more than %d requests", settings.live_max_requests),
-           errhint("Narrow it, read the synced table, or raise supaglue.live_max_requests.")));
-}
-
 /// For guard bodies: the page, and the place that it comes from is the one after the page before.
 void take_page(Reading *reading) {
   reading->page = reading->fetch->take_page();
@@ -148,6 +124,7 @@ Subject::Subject(const ReadingSpec *spec) : connector(Connector::builtin(spec->p
   task.live = spec->live;
   append_texts(spec->fields, &task.fields);
   append_texts(spec->ids, &task.ids);
+  if (spec->selection != nullptr) task.selection = *spec->selection;
   if (spec->config == nullptr) return;
   const Json config = Json::parse(spec->config, nullptr, false);
   if (config.is_object() && config.contains("exclude_fields"))
@@ -175,22 +152,23 @@ Reading *open_reading(MemoryContext context, const ReadingSpec *spec) {
   return reading;
 }
 
-const Page *next_page(Reading *reading) {
+void pump_network() {
   Pool *pool = backend_pool();
+  guard([&] { pool->pump(); });
+}
+
+const Page *poll_page(Reading *reading, bool *ended) {
+  *ended = false;
   for (;;) {
-    CHECK_FOR_INTERRUPTS();
     const int64 now = now_ms();
     const double random = jitter();
-    const Fetch::State state = guard([&] {
-      pool->pump();
-      return reading->fetch->advance(now, random);
-    });
-    check_requests(reading);
+    const Fetch::State state = guard([&] { return reading->fetch->advance(now, random); });
     switch (state) {
       case Fetch::State::kPage:
         guard([&] { take_page(reading); });
         return &reading->page;
       case Fetch::State::kDone:
+        *ended = true;
         return nullptr;
       case Fetch::State::kFailed:
         guard([&] { throw Error(reading->fetch->error()); });
@@ -199,10 +177,38 @@ const Page *next_page(Reading *reading) {
         give_new_access(reading);
         break;
       case Fetch::State::kBusy:
-        wait_for_fetch(reading);
-        break;
+        return nullptr;
     }
   }
+}
+
+int64 reading_wakes_at(const Reading *reading) { return reading->fetch->wake_at_ms(); }
+
+void wait_for_network(int64 wake_at_ms) {
+  const int64 wait_ms = wake_at_ms == 0 ? 60'000 : Max(wake_at_ms - now_ms(), 0);
+  const int happened = WaitLatchOrSocket(
+      MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+      backend_pool()->fd(), static_cast<long>(wait_ms), PG_WAIT_EXTENSION);
+  if (happened & WL_LATCH_SET) ResetLatch(MyLatch);
+}
+
+const Page *next_page(Reading *reading) {
+  for (;;) {
+    CHECK_FOR_INTERRUPTS();
+    pump_network();
+    bool ended;
+    const Page *page = poll_page(reading, &ended);
+    if (page != nullptr || ended) return page;
+    wait_for_network(reading_wakes_at(reading));
+  }
+}
+
+bool reading_is_ordered(const Reading *reading) {
+  return guard([&] { return reading->fetch->source().is_ordered(); });
+}
+
+bool reading_is_counted(const Reading *reading) {
+  return guard([&] { return reading->fetch->source().is_counted(); });
 }
 
 void rewind_reading(Reading *reading) {

@@ -15,15 +15,15 @@ struct ReadingSpec {
   const char *object;  // null: none; the connection is only probed, or the call is made
   const char *since;   // ISO stamp or null
   bool with_deleted;
-  const char *metadata;  // JSON or null
-  const char *known;     // the same, not to be relied on
-  bool live;             // somebody waits for the rows (Task::live)
-  const char *config;    // the object's JSON (exclude_fields), or null
-  List *fields;          // of String; NIL: every readable field
-  List *ids;             // of String; NIL: all
-  int max_requests;      // 0: no limit (negative: none left); beyond it raises 53400 with a hint
-  const Request *call;   // instead of reading an object; of the opener's context
-  bool takes_refusals;   // the call: whatever the provider answers, and it is not sent again
+  const char *metadata;        // JSON or null
+  const char *known;           // the same, not to be relied on
+  bool live;                   // somebody waits for the rows (Task::live)
+  const char *config;          // the object's JSON (exclude_fields), or null
+  List *fields;                // of String; NIL: every readable field
+  List *ids;                   // of String; NIL: all
+  const Request *call;         // instead of reading an object; of the opener's context
+  bool takes_refusals;         // the call: whatever the provider answers, and it is not sent again
+  const Selection *selection;  // null: everything
   bool no_repeats;  // raises 08006 rather than giving a record again after the provider lost its
                     // place
 };
@@ -36,6 +36,19 @@ Reading *open_reading(MemoryContext context, const ReadingSpec *spec);
 /// The next page, valid until the next call; null at the end. Raises the provider's error.
 /// Interruptible at once.
 const Page *next_page(Reading *reading);
+/// Moves all transfers of the backend on. Whoever polls several readings and then waits does this
+/// once before: what came in between the polls would be waited for in vain.
+void pump_network();
+/// The next page without waiting, as far as the network was moved on: null and `ended` false means
+/// that there is nothing yet.
+const Page *poll_page(Reading *reading, bool *ended);
+/// When a reading is to be polled although the network is silent; 0: never.
+int64 reading_wakes_at(const Reading *reading);
+/// Waits for the network, the latch, or a time (0: none).
+void wait_for_network(int64 wake_at_ms);
+/// What the source made of the selection; see source.hpp.
+bool reading_is_ordered(const Reading *reading);
+bool reading_is_counted(const Reading *reading);
 /// Starts over from the first page.
 void rewind_reading(Reading *reading);
 /// For the run's record; valid any time.

@@ -15,6 +15,7 @@
 #include "http.hpp"
 #include "json.hpp"
 #include "page.hpp"
+#include "selection.hpp"
 #include "pure.hpp"
 
 namespace supaglue {
@@ -27,6 +28,7 @@ struct Task {
   std::vector<std::string> fields;  // empty: every readable field
   std::vector<std::string> ids;     // only these; empty: all (a live scan's `id =`)
   std::vector<std::string> exclude_fields;
+  Selection selection;  // what more is wanted of a live scan; as much of it as can be sent
   Json metadata;  // what an earlier source learned (Source::metadata()) and may be relied on, or
                   // null
   Json known;     // the same of the last run, even when the object is to be learned anew
@@ -70,6 +72,10 @@ class Source {
   /// Whether accept() takes every answer of the provider, refusals too, and nothing is sent twice
   /// but for a token that was refused.
   virtual bool takes_refusals() const { return false; }
+  /// Whether the records come in the selection's order; known with the first page.
+  virtual bool is_ordered() const { return false; }
+  /// Whether total() is what the selection counts, and no records come; known with the end.
+  virtual bool is_counted() const { return false; }
 };
 
 /// A new source for a task, or one that goes on from a plan and a cursor (both null: new).

@@ -6,6 +6,7 @@
 
 #include "error.hpp"
 #include "provider/salesforce_page.hpp"
+#include "provider/soql.hpp"
 #include "stamp.hpp"
 
 #include "pure.hpp"
@@ -79,6 +80,16 @@ struct Settings {
   std::vector<std::string> stamp_types, excluded_types, unreadable_suffixes;
 };
 
+/// What of a selection a query says.
+struct Chosen {
+  std::string condition;
+  bool joined = false;   // the condition is one of several, or of one or the other
+  bool nothing = false;  // nothing can be found
+  std::string order;
+  int64_t limit = -1;
+  bool count = false;
+};
+
 class SalesforceSource : public Source {
  public:
   SalesforceSource(std::shared_ptr<const Connector> connector, const Task &task, const Json &plan,
@@ -93,6 +104,10 @@ class SalesforceSource : public Source {
   std::string describe_request() const override;
   int64_t total() const override { return total_; }
   int restarts() const override { return cursor_.value("restarts", 0); }
+  bool is_ordered() const override { return plan_.is_object() && plan_.value("ordered", false); }
+  bool is_counted() const override {
+    return total_ == 0 || (plan_.is_object() && plan_.value("counted", false));
+  }
 
  private:
   void check_task();
@@ -101,7 +116,9 @@ class SalesforceSource : public Source {
   void make_plan(Json metadata);
   void read_fields();
   std::string select(const Json &metadata) const;
-  std::string soql(const std::string &fields, const std::string &stamp) const;
+  SoqlObject object(const Json &metadata) const;
+  Chosen choose(const SoqlObject &object) const;
+  std::string soql(const std::string &fields, const std::string &stamp, const Chosen &chosen) const;
   std::string query_url(const std::string &query) const;
 
   std::shared_ptr<const Connector> connector_;
@@ -126,7 +143,10 @@ SalesforceSource::SalesforceSource(std::shared_ptr<const Connector> connector, c
   if (cursor.is_object()) cursor_ = cursor;
   if (!task_.ids.empty()) {
     std::erase_if(task_.ids, [](const std::string &id) { return !is_id(id); });
-    if (task_.ids.empty()) cursor_["done"] = true;
+    if (task_.ids.empty()) {
+      total_ = 0;
+      cursor_["done"] = true;
+    }
   }
   if (plan.is_object()) {
     plan_ = plan;
@@ -215,6 +235,19 @@ bool SalesforceSource::recover(const Error &error) {
   return true;
 }
 
+// What a field cannot do, and how exact a number is; a formula may be more exact than it says.
+void note_abilities(const Json &described, Json &field) {
+  for (const char *ability : {"filterable", "sortable"}) {
+    const auto found = described.find(ability);
+    if (found != described.end() && *found == false) field[ability] = false;
+  }
+  const auto scale = described.find("scale");
+  const auto calculated = described.find("calculated");
+  if (scale != described.end() && scale->is_number_integer() &&
+      !(calculated != described.end() && *calculated == true))
+    field["scale"] = *scale;
+}
+
 // What describe says of the object: the fields that can be selected, and those with a part to play.
 Json SalesforceSource::learn(const Response &response) const {
   Json described = Json::parse(response.body, nullptr, false);
@@ -236,6 +269,7 @@ Json SalesforceSource::learn(const Response &response) const {
     std::string name = field["name"].get<std::string>(), type = field["type"].get<std::string>();
     if (!is_word(name) || contains(settings_.excluded_types, type)) continue;
     fields.push_back({{"name", name}, {"type", type}});
+    note_abilities(field, fields.back());
     names.push_back(name);
   }
   if (!contains(names, settings_.id_field)) {
@@ -252,7 +286,13 @@ Json SalesforceSource::learn(const Response &response) const {
 
 void SalesforceSource::make_plan(Json metadata) {
   std::string stamp = metadata["stamp"].is_string() ? metadata["stamp"].get<std::string>() : "";
-  std::string query = soql(select(metadata), stamp);
+  Chosen chosen = choose(object(metadata));
+  std::string query = soql(select(metadata), stamp, chosen);
+  if (query_url(query).size() > settings_.longest_url) {
+    // The reader checks the conditions, too.
+    chosen = {};
+    query = soql(select(metadata), stamp, chosen);
+  }
   if (query_url(query).size() > settings_.longest_url) {
     throw Error(ErrorClass::kProvider,
                 "the query for \"" + task_.object + "\" of salesforce is too long",
@@ -262,6 +302,12 @@ void SalesforceSource::make_plan(Json metadata) {
                 "Leave fields out with \"exclude_fields\".");
   }
   plan_ = {{"soql", std::move(query)}, {"metadata", std::move(metadata)}};
+  if (!chosen.order.empty()) plan_["ordered"] = true;
+  if (chosen.count) plan_["counted"] = true;
+  if (chosen.nothing) {
+    total_ = 0;
+    cursor_["done"] = true;
+  }
   read_fields();
 }
 
@@ -292,7 +338,42 @@ std::string SalesforceSource::select(const Json &metadata) const {
   return joined(chosen, ", ");
 }
 
-std::string SalesforceSource::soql(const std::string &fields, const std::string &stamp) const {
+SoqlObject SalesforceSource::object(const Json &metadata) const {
+  SoqlObject known;
+  known.id_field = settings_.id_field;
+  known.described = !metadata.is_null();
+  if (!known.described) {
+    if (!settings_.stamp_fields.empty()) known.stamp_field = settings_.stamp_fields.front();
+    return known;
+  }
+  if (metadata["stamp"].is_string()) known.stamp_field = metadata["stamp"].get<std::string>();
+  for (const Json &field : metadata["fields"]) {
+    // What is not in the raw data is NULL for the reader, whatever the provider has.
+    if (!contains(task_.exclude_fields, field["name"].get<std::string>()))
+      known.fields.push_back(field);
+  }
+  return known;
+}
+
+Chosen SalesforceSource::choose(const SoqlObject &known) const {
+  const Selection &selection = task_.selection;
+  const SoqlCondition condition = soql_condition(known, selection.filter);
+  Chosen chosen;
+  chosen.condition = condition.text;
+  chosen.joined = condition.joined;
+  chosen.nothing = condition.kind == SoqlCondition::Kind::kNever;
+  if (chosen.nothing) chosen.condition = settings_.id_field + " = null";
+  chosen.order = soql_order(known, selection.order);
+  const bool exact =
+      condition.exact &&
+      (!known.described || std::all_of(task_.ids.begin(), task_.ids.end(), is_salesforce_id));
+  if (exact && selection.order.empty() == chosen.order.empty()) chosen.limit = selection.limit;
+  chosen.count = exact && selection.count;
+  return chosen;
+}
+
+std::string SalesforceSource::soql(const std::string &fields, const std::string &stamp,
+                                   const Chosen &chosen) const {
   std::vector<std::string> conditions;
   if (!task_.since.empty() && !stamp.empty()) conditions.push_back(stamp + " >= " + task_.since);
   // Ids are letters and digits only, so that there is nothing to escape.
@@ -301,8 +382,14 @@ std::string SalesforceSource::soql(const std::string &fields, const std::string 
   } else if (!task_.ids.empty()) {
     conditions.push_back(settings_.id_field + " IN ('" + joined(task_.ids, "', '") + "')");
   }
-  std::string query = "SELECT " + fields + " FROM " + task_.object;
-  return conditions.empty() ? query : query + " WHERE " + joined(conditions, " AND ");
+  if (!chosen.condition.empty())
+    conditions.push_back(chosen.joined && !conditions.empty() ? "(" + chosen.condition + ")"
+                                                              : chosen.condition);
+  std::string query = "SELECT " + (chosen.count ? "COUNT()" : fields) + " FROM " + task_.object;
+  if (!conditions.empty()) query += " WHERE " + joined(conditions, " AND ");
+  if (!chosen.order.empty()) query += " ORDER BY " + chosen.order;
+  if (chosen.limit >= 0) query += " LIMIT " + std::to_string(chosen.limit);
+  return query;
 }
 
 std::string SalesforceSource::query_url(const std::string &query) const {
@@ -313,12 +400,13 @@ std::string SalesforceSource::query_url(const std::string &query) const {
 std::string SalesforceSource::describe_request() const {
   if (!plan_.is_null()) return plan_["soql"].get<std::string>();
   std::string stamp = settings_.stamp_fields.empty() ? "" : settings_.stamp_fields.front();
-  if (task_.fields.empty()) return soql(kAllFields, stamp);
+  const Chosen chosen = choose(object(nullptr));
+  if (task_.fields.empty()) return soql(kAllFields, stamp, chosen);
   std::vector<std::string> fields = task_.fields;
   for (const std::string &needed : {settings_.id_field, stamp, settings_.deleted_field}) {
     if (!needed.empty() && !contains(fields, needed)) fields.push_back(needed);
   }
-  return soql(joined(fields, ", "), stamp);
+  return soql(joined(fields, ", "), stamp, chosen);
 }
 
 }  // namespace
