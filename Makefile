@@ -15,7 +15,7 @@ OBJS = $(SOURCES:.cpp=.o)
 SHLIB_EXPORTS = src/exports.txt
 
 # pg_regress inputs in the order in which they run: the first creates the extension, the others use it.
-REGRESS = providers destinations sync_configs connections rights tokens materialize remote steering door live metadata passthrough drift
+REGRESS = providers destinations sync_configs connections schemas entities rights tokens materialize remote steering door live metadata passthrough drift apply
 # Isolation specs, under test/isolation/specs.
 ISOLATION =
 
@@ -24,7 +24,7 @@ PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) \
               -isystem $(shell $(PG_CONFIG) --includedir) -DNDEBUG -MMD -MP
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-missing-field-initializers \
               -fvisibility=hidden $(if $(WERROR),-Werror)
-LIBRARIES = -lcurl -lsimdjson -lcrypto -lpq -lzstd -lz
+LIBRARIES = -lcurl -lsimdjson -lcrypto -lpq -lzstd -lz -lcsv
 SHLIB_LINK = $(LIBRARIES) -lstdc++ -Wl,-Bsymbolic
 
 EXTRA_CLEAN = build $(VERSIONED_SCRIPT) $(GENERATED) src/exports.list $(OBJS:.o=.d)

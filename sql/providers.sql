@@ -45,7 +45,7 @@ SELECT supaglue.create_provider('{"name": "salesforce", "config": {"oauth": {"cr
 \echo :LAST_ERROR_SQLSTATE
 SELECT supaglue.create_provider('{"name": "salesforce"}');
 \echo :LAST_ERROR_SQLSTATE
-SELECT supaglue.create_provider('{"name": "hubspot", "config": {"oauth": {"credentials": {"client_id": "x"}}}}');
+SELECT supaglue.create_provider('{"name": "hubspott", "config": {"oauth": {"credentials": {"client_id": "x"}}}}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT supaglue.create_provider('{"name": "salesforce", "category": "engagement", "config": {"oauth": {"credentials": {"client_id": "x"}}}}');
 \echo :LAST_ERROR_SQLSTATE

@@ -357,6 +357,14 @@ JOIN supaglue_internal.providers p ON p.id = c.provider_id
 JOIN supaglue_internal.destinations d ON d.id = c.destination_id;
 COMMENT ON VIEW supaglue.sync_configs IS 'sync configs in their normal form';
 
+CREATE VIEW supaglue.schemas AS
+SELECT id, application_id, name, config, created_at FROM supaglue_internal.schemas;
+COMMENT ON VIEW supaglue.schemas IS 'field templates in their normal form';
+
+CREATE VIEW supaglue.entities AS
+SELECT id, application_id, name, config, created_at FROM supaglue_internal.entities;
+COMMENT ON VIEW supaglue.entities IS 'entities in their normal form';
+
 CREATE VIEW supaglue.customers AS
 SELECT application_id, customer_id, name, email, created_at FROM supaglue_internal.customers;
 COMMENT ON VIEW supaglue.customers IS 'customers';
@@ -524,6 +532,80 @@ AS 'MODULE_PATHNAME', 'supaglue_destination_ddl';
 COMMENT ON FUNCTION supaglue.destination_ddl(bigint) IS
   'the script that makes the tables of a sync config, at a remote destination the record of its syncs, too';
 
+-- Schemas, entities, and what customers mean by their fields
+
+CREATE FUNCTION supaglue.create_schema(config jsonb) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_create_schema';
+COMMENT ON FUNCTION supaglue.create_schema(jsonb) IS
+  'configures a schema: fields that are hoisted into columns, and that each customer may map; returns its id';
+
+CREATE FUNCTION supaglue.update_schema(id bigint, config jsonb) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_update_schema';
+COMMENT ON FUNCTION supaglue.update_schema(bigint, jsonb) IS
+  'changes a schema by a JSON merge patch: missing columns are added, stored rows are mapped anew at the next runs';
+
+CREATE FUNCTION supaglue.delete_schema(id bigint) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_delete_schema';
+COMMENT ON FUNCTION supaglue.delete_schema(bigint) IS
+  'deletes a schema that no sync config uses';
+
+CREATE FUNCTION supaglue.create_entity(config jsonb) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_create_entity';
+COMMENT ON FUNCTION supaglue.create_entity(jsonb) IS
+  'configures an entity: an object of the developers, mapped to objects of providers; returns its id';
+
+CREATE FUNCTION supaglue.update_entity(id bigint, config jsonb) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_update_entity';
+COMMENT ON FUNCTION supaglue.update_entity(bigint, jsonb) IS
+  'changes an entity by a JSON merge patch: missing columns are added, stored rows are mapped anew at the next runs';
+
+CREATE FUNCTION supaglue.delete_entity(id bigint) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_delete_entity';
+COMMENT ON FUNCTION supaglue.delete_entity(bigint) IS
+  'deletes an entity that no sync config uses';
+
+CREATE FUNCTION supaglue.field_mappings(customer_id text, provider_name text, application_id text DEFAULT NULL) RETURNS TABLE (
+  object_type text, object text, schema_name text, field text, type text, mapped_to text, mapped_by text,
+  additional boolean, status text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_field_mappings';
+COMMENT ON FUNCTION supaglue.field_mappings(text, text, text) IS
+  'what a customer means by the fields of the schemas, and whether the provider has what is meant';
+
+CREATE FUNCTION supaglue.set_field_mappings(customer_id text, provider_name text, mappings jsonb, application_id text DEFAULT NULL) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_set_field_mappings';
+COMMENT ON FUNCTION supaglue.set_field_mappings(text, text, jsonb, text) IS
+  'maps fields of schemas for a customer: keys given are set, null unmaps, others stay';
+
+CREATE FUNCTION supaglue.entity_mappings(customer_id text, provider_name text, application_id text DEFAULT NULL) RETURNS TABLE (
+  entity_name text, object_type text, object text, object_by text, field text, type text, mapped_to text,
+  mapped_by text, additional boolean, status text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_entity_mappings';
+COMMENT ON FUNCTION supaglue.entity_mappings(text, text, text) IS
+  'what entities are at a provider for a customer (NULL: for those who have no mappings of their own)';
+
+CREATE FUNCTION supaglue.set_entity_mapping(entity_name text, provider_name text, mapping jsonb, customer_id text DEFAULT NULL, application_id text DEFAULT NULL) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_set_entity_mapping';
+COMMENT ON FUNCTION supaglue.set_entity_mapping(text, text, jsonb, text, text) IS
+  'maps an entity to an object of a provider and its fields, for every customer or for one instead';
+
+CREATE FUNCTION supaglue.delete_entity_mapping(entity_name text, provider_name text, customer_id text DEFAULT NULL, application_id text DEFAULT NULL) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_delete_entity_mapping';
+COMMENT ON FUNCTION supaglue.delete_entity_mapping(text, text, text, text) IS
+  'ends what set_entity_mapping() did for every customer, or for one';
+
+-- Customers and connections
+
 CREATE FUNCTION supaglue.upsert_customer(customer_id text, name text DEFAULT NULL, email text DEFAULT NULL, application_id text DEFAULT NULL) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_upsert_customer';
@@ -616,6 +698,22 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_passthrough';
 COMMENT ON FUNCTION supaglue.passthrough(text, text, jsonb, text) IS
   'sends a request to the provider''s own API with a customer''s credentials and returns its answer, whatever the status; is not undone by a rollback';
+
+
+-- The whole configuration
+
+CREATE FUNCTION supaglue.apply(config jsonb, dry_run boolean DEFAULT false, prune boolean DEFAULT false)
+RETURNS TABLE (action text, kind text, name text, detail text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_apply';
+COMMENT ON FUNCTION supaglue.apply(jsonb, boolean, boolean) IS
+  'makes the configuration of the application what the document says: creates, updates, and with prune deletes what its lists do not name; customers and connections stay';
+
+CREATE FUNCTION supaglue.export_config() RETURNS jsonb
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_export_config';
+COMMENT ON FUNCTION supaglue.export_config() IS
+  'the configuration of the application as one document, without secrets, as apply() takes it';
 
 
 -- Steering syncs and workers

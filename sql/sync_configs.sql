@@ -7,7 +7,7 @@ SELECT supaglue.create_destination('{"id": 1, "name": "here"}');
 SELECT supaglue.upsert_customer('acme');
 SELECT supaglue.create_connection('{"customer_id": "acme", "provider_name": "salesforce", "credentials": {"refresh_token": "acme"}}');
 
--- The seed's document; common objects come with a later version.
+-- The seed's document.
 SELECT supaglue.create_sync_config('{
   "id": 1,
   "name": "my salesforce sync",
@@ -25,27 +25,6 @@ SELECT supaglue.create_sync_config('{
       "object": "account"
     }
   ],
-  "standard_objects": [
-    {
-      "object": "Opportunity"
-    }
-  ],
-  "custom_objects": [
-    {
-      "object": "MyCustomObject__c"
-    }
-  ]
-}');
-\echo :LAST_ERROR_SQLSTATE
-SELECT supaglue.create_sync_config('{
-  "id": 1,
-  "name": "my salesforce sync",
-  "destination_id": 1,
-  "provider_id": 2,
-  "default_config": {
-    "period_ms": 3600,
-    "strategy": "full refresh"
-  },
   "standard_objects": [
     {
       "object": "Opportunity"

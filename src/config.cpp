@@ -3,10 +3,10 @@
 #include "config.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 #include <vector>
 
+#include "config_parts.hpp"
 #include "connector.hpp"
 #include "document.hpp"
 #include "http.hpp"
@@ -16,20 +16,8 @@
 namespace supaglue {
 namespace {
 
-using Spellings = std::vector<Spelling>;
-
-constexpr size_t kLongestName = 255;
-constexpr size_t kLongestTable = 63;
-constexpr int64_t kLongestTime = 315'576'000'000;     // ten years
 constexpr int64_t kLatestTime = 253'402'300'799'999;  // the end of the year 9999
-constexpr int64_t kDefaultPeriod = 900'000;
-constexpr int64_t kDefaultFullRefresh = 604'800'000;  // 7 days
 constexpr int64_t kPostgresPort = 5432;
-
-const char kProvider[] = "provider";
-const char kDestination[] = "destination";
-const char kSyncConfig[] = "sync config";
-const char kConnection[] = "connection";
 
 // By these a document's secrets are given; what may stand beside them is worth nothing alone.
 const char *const kSecrets[] = {"client_secret", "password",          "client_key", "refresh_token",
@@ -125,57 +113,6 @@ const Spellings &destination_spellings() {
   return spellings;
 }
 
-const Spellings &sync_config_spellings() {
-  static const Spellings spellings = {
-      {"id", "id"},
-      {"application_id", "application_id"},
-      {"name", "name"},
-      {"destination_id", "destination_id"},
-      {"destination_name", "destination_name"},
-      {"provider_id", "provider_id"},
-      {"provider_name", "provider_name"},
-      {"default_config", "default_config"},
-      {"default_config", "config.default_config"},
-      {"common_objects", "common_objects"},
-      {"common_objects", "config.common_objects"},
-      {"standard_objects", "standard_objects"},
-      {"standard_objects", "config.standard_objects"},
-      {"custom_objects", "custom_objects"},
-      {"custom_objects", "config.custom_objects"},
-      {"entities", "entities"},
-      {"entities", "config.entities"},
-  };
-  return spellings;
-}
-
-const Spellings &schedule_spellings() {
-  static const Spellings spellings = {
-      {"period_ms", "period_ms"},
-      {"strategy", "strategy"},
-      {"full_sync_every_n_incrementals", "full_sync_every_n_incrementals"},
-      {"full_refresh_every_ms", "full_refresh_every_ms"},
-      {"lookback_ms", "lookback_ms"},
-      {"auto_start_on_connection", "auto_start_on_connection"},
-      {"deletion_stop_share", "deletion_stop_share"},
-      {"deletion_stop_rows", "deletion_stop_rows"},
-  };
-  return spellings;
-}
-
-const Spellings &object_spellings() {
-  static const Spellings spellings = {
-      {"object", "object"},
-      {"table", "table"},
-      {"exclude_fields", "exclude_fields"},
-      {"sync_strategy_override", "sync_strategy_override"},
-      {"schema", "schema"},
-      {"columns", "columns"},
-      {"fields", "fields"},
-      {"associations_to_fetch", "associations_to_fetch"},
-  };
-  return spellings;
-}
-
 const Spellings &connection_spellings() {
   static const Spellings spellings = {
       {"id", "id"},
@@ -216,39 +153,9 @@ const Spellings &connection_spellings() {
   return spellings;
 }
 
-// Sets a key when there is a value for it.
-template <typename T>
-void put(Json &object, const char *key, const std::optional<T> &value) {
-  if (value) object[key] = *value;
-}
-
 void put_secret(Json &object, const ObjectReader &reader, const char *key) {
   Json value = reader.secret(key);
   if (!value.is_null()) object[key] = std::move(value);
-}
-
-Document begin(const ObjectReader &reader) {
-  Document document;
-  document.id = reader.integer("id", 1, INT64_MAX);
-  document.plain = Json::object();
-  document.secret = nullptr;
-  put(document.plain, "application_id", reader.text("application_id", kLongestName));
-  return document;
-}
-
-// Reads "<what>_id" or "<what>_name", whichever is given; it must be exactly one.
-void read_reference(const ObjectReader &reader, const char *id, const char *name, Json &plain) {
-  std::optional<int64_t> number = reader.integer(id, 1, INT64_MAX);
-  std::optional<std::string> text = reader.text(name, kLongestName);
-  if (number && text) {
-    throw Error(ErrorClass::kBadDocument,
-                '"' + reader.path(id) + "\" and \"" + reader.path(name) + "\" in " + reader.kind() +
-                    " exclude each other",
-                {}, "Give only one of them.");
-  }
-  if (!number && !text) reader.missing(id, "Or give \"" + reader.path(name) + "\".");
-  put(plain, id, number);
-  put(plain, name, text);
 }
 
 bool is_socket(std::string_view host) { return host.starts_with("/"); }
@@ -352,167 +259,6 @@ Document read_destination(std::string_view text) {
 
 namespace {
 
-// default_config or an override: the keys that are given, in normal form.
-Json read_schedule(const std::string &path, const Json &object) {
-  ObjectReader reader(kSyncConfig, path, object, schedule_spellings());
-  Json schedule = Json::object();
-  put(schedule, "period_ms", reader.integer("period_ms", 1, kLongestTime));
-  std::optional<std::string> strategy = reader.choice(
-      "strategy", {"full refresh", "full only", "full then incremental", "incremental", "full"});
-  if (strategy) {
-    bool incremental = strategy->ends_with("incremental");
-    schedule["strategy"] = incremental ? "incremental" : "full";
-  }
-  put(schedule, "full_sync_every_n_incrementals",
-      reader.integer("full_sync_every_n_incrementals", 1, 1'000'000));
-  if (reader.has("full_sync_every_n_incrementals") && strategy && schedule["strategy"] == "full") {
-    reader.fail("full_sync_every_n_incrementals", "needs the strategy \"full then incremental\"");
-  }
-  put(schedule, "full_refresh_every_ms", reader.integer("full_refresh_every_ms", 1, kLongestTime));
-  put(schedule, "lookback_ms", reader.integer("lookback_ms", 0, kLongestTime));
-  put(schedule, "auto_start_on_connection", reader.boolean("auto_start_on_connection"));
-  put(schedule, "deletion_stop_share", reader.share("deletion_stop_share"));
-  put(schedule, "deletion_stop_rows", reader.integer("deletion_stop_rows", 0, INT64_MAX));
-  return schedule;
-}
-
-Json default_schedule(const ObjectReader &reader) {
-  Json schedule = {{"period_ms", kDefaultPeriod},
-                   {"strategy", "incremental"},
-                   {"full_refresh_every_ms", kDefaultFullRefresh},
-                   {"auto_start_on_connection", true}};
-  if (const Json *given = reader.find("default_config")) {
-    schedule.update(read_schedule(reader.path("default_config"), *given));
-  }
-  return schedule;
-}
-
-Json merged_schedule(const Json &defaults, const Json &override_given) {
-  Json merged = defaults;
-  merged.update(override_given);
-  // An inherited count has no meaning when the override asks for full runs only.
-  if (merged["strategy"] == "full") merged.erase("full_sync_every_n_incrementals");
-  return merged;
-}
-
-[[noreturn]] void not_yet(const std::string &path, const std::string &detail) {
-  Error error(ErrorClass::kBadDocument,
-              '"' + path + "\" in " + kSyncConfig + " is not offered by this version", detail,
-              "Leave it out.");
-  error.sqlstate = "0A000";
-  throw error;
-}
-
-// The keys of an object that shape its columns: their form is checked, then they are refused.
-void refuse_shaping(const ObjectReader &reader) {
-  const std::string whole = "Every readable field is in _supaglue_raw_data.";
-  if (reader.text("schema", kLongestName)) not_yet(reader.path("schema"), whole);
-  if (const Json *columns = reader.find("columns")) {
-    if (columns->is_string() ? *columns != "typed" : !columns->is_array()) {
-      reader.fail("columns", "must be an array or \"typed\"");
-    }
-    not_yet(reader.path("columns"), whole);
-  }
-  if (reader.list("fields")) not_yet(reader.path("fields"), whole);
-  if (reader.list("associations_to_fetch")) {
-    not_yet(reader.path("associations_to_fetch"), "No connector of this version has associations.");
-  }
-}
-
-std::string exact_name(const ObjectReader &reader, const Connector *connector,
-                       const char *object_type) {
-  std::string written = reader.required_text("object", kLongestName);
-  if (!connector) return written;
-  std::string exact = connector->exact_object(object_type, written);
-  if (exact.empty()) {
-    reader.fail("object", "cannot be the name of an object of " + connector->name,
-                "It is \"" + written + "\".");
-  }
-  return exact;
-}
-
-Json read_object(const std::string &path, const Json &item, const Connector *connector,
-                 const char *object_type, const Json &defaults) {
-  ObjectReader reader(kSyncConfig, path, item, object_spellings());
-  Json object = {{"object_type", object_type},
-                 {"object", exact_name(reader, connector, object_type)}};
-  put(object, "table", reader.text("table", kLongestTable));
-  put(object, "exclude_fields", reader.texts("exclude_fields"));
-  Json given = Json::object();
-  if (const Json *value = reader.find("sync_strategy_override")) {
-    given = read_schedule(reader.path("sync_strategy_override"), *value);
-    object["sync_strategy_override"] = given;
-  }
-  object["config"] = merged_schedule(defaults, given);
-  refuse_shaping(reader);
-  return object;
-}
-
-std::string item_path(const ObjectReader &reader, const char *key, size_t index) {
-  return reader.path(key) + "[" + std::to_string(index) + "]";
-}
-
-// What later versions sync: the lists' form is checked, then their content is refused.
-void refuse_other_kinds(const ObjectReader &reader, const Json &defaults) {
-  if (const Json *items = reader.list("common_objects")) {
-    for (size_t i = 0; i < items->size(); ++i) {
-      read_object(item_path(reader, "common_objects", i), (*items)[i], nullptr, "common", defaults);
-    }
-    if (!items->empty()) {
-      not_yet(reader.path("common_objects"), "It syncs standard and custom objects.");
-    }
-  }
-  if (const Json *items = reader.list("entities")) {
-    for (size_t i = 0; i < items->size(); ++i) {
-      ObjectReader entity(kSyncConfig, item_path(reader, "entities", i), (*items)[i],
-                          {{"entity_id", "entity_id"}, {"entity_name", "entity_name"}});
-    }
-    if (!items->empty()) not_yet(reader.path("entities"), "It syncs standard and custom objects.");
-  }
-}
-
-Json read_objects(const ObjectReader &reader, const Connector *connector, const Json &defaults) {
-  Json objects = Json::array();
-  std::set<std::string> names;
-  for (auto [key, type] :
-       {std::pair("standard_objects", "standard"), {"custom_objects", "custom"}}) {
-    const Json *items = reader.list(key);
-    for (size_t i = 0; items && i < items->size(); ++i) {
-      std::string path = item_path(reader, key, i);
-      Json object = read_object(path, (*items)[i], connector, type, defaults);
-      if (!names.insert(object["object"].get<std::string>()).second) {
-        throw Error(ErrorClass::kBadDocument,
-                    '"' + path + ".object\" in " + kSyncConfig + " names an object again",
-                    "It is \"" + object["object"].get<std::string>() + "\".",
-                    "A sync config may name an object once.");
-      }
-      objects.push_back(std::move(object));
-    }
-  }
-  return objects;
-}
-
-}  // namespace
-
-Document read_sync_config(std::string_view text, std::string_view provider_name) {
-  ObjectReader reader(kSyncConfig, "", parse_document(kSyncConfig, text), sync_config_spellings());
-  Document document = begin(reader);
-  document.name = reader.text("name", kLongestName).value_or("");
-  Json &plain = document.plain;
-  read_reference(reader, "destination_id", "destination_name", plain);
-  read_reference(reader, "provider_id", "provider_name", plain);
-  std::string provider = plain.value("provider_name", std::string(provider_name));
-  std::shared_ptr<const Connector> connector = Connector::builtin(provider);
-  Json defaults = default_schedule(reader);
-  Json objects = read_objects(reader, connector.get(), defaults);
-  refuse_other_kinds(reader, defaults);
-  plain["default_config"] = std::move(defaults);
-  plain["objects"] = std::move(objects);
-  return document;
-}
-
-namespace {
-
 // A stamp, or a number since 1970.
 void read_expiry(const ObjectReader &reader, Json &secret) {
   const Json *expires = reader.find("expires_at");
@@ -584,25 +330,11 @@ Document read_connection(std::string_view text) {
 
 namespace {
 
-// The stored sync config as a document again: objects by their type, without what was merged.
-Json unread_sync_config(Json plain) {
-  Json standard = Json::array(), custom = Json::array();
-  for (Json object : plain["objects"]) {
-    bool is_custom = object["object_type"] == "custom";
-    object.erase("object_type");
-    object.erase("config");
-    (is_custom ? custom : standard).push_back(std::move(object));
-  }
-  plain.erase("objects");
-  plain["standard_objects"] = std::move(standard);
-  plain["custom_objects"] = std::move(custom);
-  return plain;
-}
-
 const Spellings &spellings_of(std::string_view kind) {
   if (kind == kProvider) return provider_spellings();
   if (kind == kDestination) return destination_spellings();
   if (kind == kSyncConfig) return sync_config_spellings();
+  if (kind == kSchema || kind == kEntity) return schema_spellings();
   if (kind == kConnection) return connection_spellings();
   throw Error(ErrorClass::kInternal, "there is no document of kind \"" + std::string(kind) + "\"");
 }

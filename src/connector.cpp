@@ -38,18 +38,6 @@ std::vector<std::string> class_names() {
   return names;
 }
 
-std::string pointer(const ObjectReader &reader, const char *key) {
-  std::string text = reader.text(key).value_or("");
-  bool good = text.empty() || text.front() == '/';
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '~' && (i + 1 == text.size() || (text[i + 1] != '0' && text[i + 1] != '1'))) {
-      good = false;
-    }
-  }
-  if (!good) reader.fail(key, "must be a JSON pointer", {}, "For example \"/0/message\".");
-  return text;
-}
-
 OAuth read_oauth(const std::string &kind, const Json &object) {
   ObjectReader reader(kind, "oauth", object,
                       {{"authorize_host", "authorize_host"},
@@ -80,8 +68,8 @@ OAuth read_oauth(const std::string &kind, const Json &object) {
   oauth.token_path = reader.required_text("token_path");
   oauth.revoke_path = reader.text("revoke_path").value_or("");
   oauth.scope_separator = reader.text("scope_separator").value_or(" ");
-  oauth.capture_base_url = pointer(reader, "capture_base_url");
-  oauth.capture_account_id = pointer(reader, "capture_account_id");
+  oauth.capture_base_url = read_pointer(reader, "capture_base_url");
+  oauth.capture_account_id = read_pointer(reader, "capture_account_id");
   oauth.account_id_pattern = reader.text("account_id_pattern").value_or("");
   return oauth;
 }
@@ -91,8 +79,8 @@ Probe read_probe(const std::string &kind, const Json &object) {
                       {{"path", "path"},
                        {"account_name_pointer", "account_name_pointer"},
                        {"account_id_pointer", "account_id_pointer"}});
-  return {reader.required_text("path"), pointer(reader, "account_name_pointer"),
-          pointer(reader, "account_id_pointer")};
+  return {reader.required_text("path"), read_pointer(reader, "account_name_pointer"),
+          read_pointer(reader, "account_id_pointer")};
 }
 
 Carrier read_carrier(const std::string &kind, const std::string &path, const Json &object) {
@@ -142,17 +130,33 @@ ObjectNames read_object_names(const std::string &kind, const Json &object) {
   return names;
 }
 
+std::map<std::string, std::vector<std::string>> read_rule_body(const ObjectReader &reader) {
+  std::map<std::string, std::vector<std::string>> body;
+  const Json *object = reader.find("body");
+  if (!object) return body;
+  bool good = object->is_object();
+  for (const auto &[pointer, values] : object->items()) {
+    good = good && pointer.starts_with('/') && values.is_array() &&
+           std::all_of(values.begin(), values.end(), [](const Json &v) { return v.is_string(); });
+    if (good) body[pointer] = values.get<std::vector<std::string>>();
+  }
+  if (!good) reader.fail("body", "must be an object of arrays of strings by JSON pointers");
+  return body;
+}
+
 ErrorRule read_rule(const std::string &kind, const std::string &path, const Json &object) {
   ObjectReader reader(kind, path, object,
                       {{"status", "status"},
                        {"codes", "codes"},
                        {"message_contains", "message_contains"},
+                       {"body", "body"},
                        {"action", "action"},
                        {"class", "class"}});
   ErrorRule rule;
   rule.status = static_cast<long>(reader.integer("status", 100, 599).value_or(0));
   rule.codes = reader.texts("codes").value_or(std::vector<std::string>{});
   rule.message_contains = reader.text("message_contains").value_or("");
+  rule.body = read_rule_body(reader);
   std::string action = reader.choice("action", {"fail", "retry", "refresh"}).value_or("fail");
   rule.action = action == "retry"     ? ErrorRule::Action::kRetry
                 : action == "refresh" ? ErrorRule::Action::kRefresh
@@ -246,6 +250,9 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
                        {"error_code_pointer", "error_code_pointer"},
                        {"error_message_pointer", "error_message_pointer"},
                        {"errors", "errors"},
+                       {"lists", "lists"},
+                       {"lookups", "lookups"},
+                       {"objects", "objects"},
                        {"settings", "settings"}});
   auto connector = std::make_shared<Connector>();
   connector->name = reader.required_text("name", 63);
@@ -280,14 +287,15 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
   connector->lookback_ms = reader.integer("lookback_ms", 0, 86'400'000).value_or(0);
   connector->quota_reserve_percent =
       static_cast<int>(reader.integer("quota_reserve_percent", 0, 99).value_or(20));
-  connector->error_code_pointer = pointer(reader, "error_code_pointer");
-  connector->error_message_pointer = pointer(reader, "error_message_pointer");
+  connector->error_code_pointer = read_pointer(reader, "error_code_pointer");
+  connector->error_message_pointer = read_pointer(reader, "error_message_pointer");
   if (const Json *rules = reader.list("errors")) {
     for (size_t i = 0; i < rules->size(); ++i) {
       std::string path = "errors[" + std::to_string(i) + "]";
       connector->errors.push_back(read_rule(kind, path, (*rules)[i]));
     }
   }
+  connector->listings = read_listings(reader);
   const Json *settings = reader.find("settings");
   if (settings && !settings->is_object()) reader.fail("settings", "must be an object");
   connector->settings = settings ? *settings : Json::object();
@@ -309,6 +317,9 @@ Carrier Connector::carrier(const std::string &auth_type) const {
 std::string Connector::exact_object(std::string_view object_type, std::string_view object) const {
   std::string exact(object);
   if (exact.empty() || exact.size() > kLongestName) return {};
+  if (strategy == "listing") {
+    return object_type == "standard" && listings.objects.contains(exact) ? exact : "";
+  }
   if (!object_names.pattern.empty() && !std::regex_match(exact, std::regex(object_names.pattern))) {
     return {};
   }
@@ -325,6 +336,13 @@ std::string Connector::exact_object(std::string_view object_type, std::string_vi
     exact[0] = static_cast<char>(exact[0] - 'a' + 'A');
   }
   return exact;
+}
+
+std::string Connector::offered_objects() const {
+  if (strategy != "listing") return {};
+  std::vector<std::string> names;
+  for (const auto &[object, listed] : listings.objects) names.push_back(object);
+  return "Its standard objects are " + quoted_list(names) + "; custom ones are not offered.";
 }
 
 std::vector<std::string> Connector::field_path(const std::string &field) const {

@@ -13,6 +13,7 @@
 #include "directory.hpp"
 #include "error.hpp"
 #include "json.hpp"
+#include "listing.hpp"
 #include "pure.hpp"
 
 namespace supaglue {
@@ -25,6 +26,7 @@ struct ErrorRule {
   std::string message_contains;    // empty: any
   Action action = Action::kFail;
   ErrorClass error_class = ErrorClass::kProvider;
+  std::map<std::string, std::vector<std::string>> body;  // texts at JSON pointers; empty: any
 };
 
 /// Where a request carries the connection's credential: an access token, a key, or "name:password".
@@ -96,6 +98,7 @@ struct Connector {
   std::vector<ErrorRule> errors;
   std::string error_code_pointer;  // JSON pointers into a failing answer's body
   std::string error_message_pointer;
+  Listings listings;  // of the strategy "listing"
   Json settings;  // the strategy's own part of the document (API version, page size, type map, ...)
 
   /// Where the credential of an auth type goes: as the document says, else Basic for names with
@@ -105,6 +108,8 @@ struct Connector {
   /// The exact object name for what a user wrote: `object_type` is "standard" or "custom".
   /// Empty when the provider can have no object of that name.
   std::string exact_object(std::string_view object_type, std::string_view object) const;
+  /// What names there are, as a sentence for a hint; empty when the provider alone knows.
+  std::string offered_objects() const;
 
   /// The path of a field in a record: {"properties", "amount"}; a name that begins with a slash is
   /// a JSON pointer from the record's top.

@@ -48,7 +48,8 @@ Waiting begin_waiting(int64 sync_id) {
       "SELECT coalesce((SELECT max(id) FROM supaglue_internal.run_log WHERE sync_id = s.id), 0),"
       " (SELECT count(*) FROM supaglue_internal.runs WHERE sync_id = s.id),"
       " s.triggered, s.paused_by <> '{}',"
-      " s.next_run_at IS NULL OR s.next_run_at <= pg_catalog.clock_timestamp()"
+      " s.next_reason IS NOT DISTINCT FROM 'mapping' OR s.next_run_at IS NULL"
+      " OR s.next_run_at <= pg_catalog.clock_timestamp()"
       " FROM supaglue_internal.syncs s WHERE id = $1",
       {int_arg(sync_id)});
   if (SPI_processed == 0) no_such_sync(sync_id);

@@ -67,6 +67,7 @@ void resolve_credential(const CredentialTexts &texts, Access *access, Grant *gra
   if (access->base_url.empty() && texts.base_url != nullptr) access->base_url = texts.base_url;
   if (access->base_url.empty()) access->base_url = connector->base_url;
   access->generation = texts.generation;
+  access->good_until_ms = texts.good_until_ms;
   access->auth_type = grant->auth_type;
   access->access_token = standing_credential(grant->auth_type, secret);
   if (!access->access_token.empty()) return;

@@ -21,7 +21,8 @@ struct CredentialTexts {
   const char *secret;
   const char *base_url;  // as a token answer told it
   int64_t generation;
-  bool expired;  // the access token
+  bool expired;           // the access token
+  int64_t good_until_ms;  // no later is it worth sending; 0: unknown
 };
 
 /// Throws kInternal when the connector is not there.

@@ -56,7 +56,7 @@ void move_sync_configs(int64 destination_id, Oid caller) {
     require_owner(ids[i], caller);
     require_own_tables(ids[i]);
     make_tables(ids[i]);
-    restart_syncs(ids[i], 0);
+    restart_syncs(find_syncs({.sync_config_id = ids[i]}));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "document.hpp"
+#include "encoding.hpp"
 #include "error.hpp"
 
 #include "pure.hpp"
@@ -190,19 +191,6 @@ std::string type_of(const Directory &directory, const Json &item) {
   return found == directory.types.end() ? "other" : found->second;
 }
 
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const unsigned char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '_' || c == '-';
-    if (plain)
-      out += static_cast<char>(c);
-    else
-      out += {'%', "0123456789ABCDEF"[c >> 4], "0123456789ABCDEF"[c & 15]};
-  }
-  return out;
-}
-
 }  // namespace
 
 Directory read_directory(const std::string &kind, const std::string &path, const Json &object) {
@@ -229,10 +217,13 @@ Directory read_directory(const std::string &kind, const std::string &path, const
 
 Request listing_request(const Listing &listing, std::string_view object) {
   constexpr std::string_view kObject = "{object}";
+  if (object == "." || object == "..")
+    throw Error(ErrorClass::kBadDocument,
+                "no object can have the name \"" + std::string(object) + "\"");
   Request request;
   request.url = listing.path;
   if (const size_t place = request.url.find(kObject); place != std::string::npos)
-    request.url.replace(place, kObject.size(), percent_encoded(object));
+    request.url.replace(place, kObject.size(), url_encoded(object));
   request.headers = {{"Accept", "application/json"}};
   return request;
 }

@@ -1,12 +1,11 @@
 // pure: requests and answers as documents. See exchange.hpp.
 #include "exchange.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <optional>
 
 #include "document.hpp"
+#include "encoding.hpp"
 #include "json.hpp"
 
 #include "pure.hpp"
@@ -52,17 +51,6 @@ bool is_plain(unsigned char c) {
          std::string_view("-._~").find(static_cast<char>(c)) != std::string_view::npos;
 }
 
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const unsigned char c : text) {
-    if (is_plain(c))
-      out += static_cast<char>(c);
-    else
-      out += {'%', "0123456789ABCDEF"[c >> 4], "0123456789ABCDEF"[c & 15]};
-  }
-  return out;
-}
-
 /// -1: it is no hexadecimal digit.
 int hex(char c) {
   const size_t digit = std::string_view("0123456789abcdefABCDEF").find(c);
@@ -92,7 +80,21 @@ bool has_dot_segment(std::string path) {
   return false;
 }
 
-std::string read_path(const ObjectReader &reader) {
+/// Whether the connector's connections carry their credential by this name there.
+bool carries_credential(const Connector &connector, Carrier::Where where, const std::string &name) {
+  return std::any_of(connector.carriers.begin(), connector.carriers.end(), [&](const auto &entry) {
+    return entry.second.where == where && lower(entry.second.name) == lower(name);
+  });
+}
+
+void check_parameter(const ObjectReader &reader, const Connector &connector, const char *key,
+                     const std::string &name) {
+  if (carries_credential(connector, Carrier::Where::kQuery, name))
+    reader.fail(key, "must not hold \"" + name + "\"", "Credentials are not the caller's to give.",
+                "Leave it out.");
+}
+
+std::string read_path(const ObjectReader &reader, const Connector &connector) {
   const std::string path = reader.required_text("path");
   if (path.front() != '/' || path.starts_with("//"))
     reader.fail("path", "must be a path of the provider's API",
@@ -108,6 +110,11 @@ std::string read_path(const ObjectReader &reader) {
                 "Give parameters in \"query\": there they are encoded for you.");
   if (has_dot_segment(decoded.substr(0, decoded.find('?'))))
     reader.fail("path", "must not have the segments \".\" and \"..\"");
+  for (size_t at = path.find('?'); at != std::string::npos; at = path.find('&', at + 1)) {
+    std::string name;
+    decode(std::string_view(path).substr(at + 1, path.find_first_of("=&", at + 1) - at - 1), &name);
+    check_parameter(reader, connector, "path", name);
+  }
   return path;
 }
 
@@ -117,22 +124,23 @@ std::string text_of(const ObjectReader &reader, const char *key, const Json &val
   reader.fail(key, "must hold texts, numbers and booleans");
 }
 
-std::string read_query(const ObjectReader &reader) {
+std::string read_query(const ObjectReader &reader, const Connector &connector) {
   std::string query;
   const Json *object = reader.find("query");
   if (object == nullptr) return query;
   if (!object->is_object()) reader.fail("query", "must be an object");
   for (const auto &[name, value] : object->items()) {
     if (value.is_null()) continue;
+    check_parameter(reader, connector, "query", name);
     for (const Json &one : value.is_array() ? value : Json::array({value}))
-      query += (query.empty() ? "" : "&") + percent_encoded(name) + "=" +
-               percent_encoded(text_of(reader, "query", one));
+      query += (query.empty() ? "" : "&") + url_encoded(name) + "=" +
+               url_encoded(text_of(reader, "query", one));
   }
   return query;
 }
 
-void read_header(const ObjectReader &reader, const std::string &name, const std::string &value,
-                 Request *request) {
+void read_header(const ObjectReader &reader, const Connector &connector, const std::string &name,
+                 const std::string &value, Request *request) {
   const bool is_token = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return is_plain(c) ||
            std::string_view("!#$%&'*+^`|").find(static_cast<char>(c)) != std::string_view::npos;
@@ -141,19 +149,21 @@ void read_header(const ObjectReader &reader, const std::string &name, const std:
     return c == '\t' || (c >= ' ' && c != 0x7f);
   });
   if (!is_token || !is_line) reader.fail("headers", "must hold names and values of one line each");
-  if (is_among(lower(name), std::begin(kReservedHeaders), std::end(kReservedHeaders)))
+  if (is_among(lower(name), std::begin(kReservedHeaders), std::end(kReservedHeaders)) ||
+      carries_credential(connector, Carrier::Where::kHeader, name))
     reader.fail("headers", "must not hold \"" + name + "\"",
                 "Credentials and the framing of the message are not the caller's.",
                 "Leave it out.");
   request->headers.push_back({name, value});
 }
 
-void read_headers(const ObjectReader &reader, Request *request) {
+void read_headers(const ObjectReader &reader, const Connector &connector, Request *request) {
   const Json *object = reader.find("headers");
   if (object == nullptr) return;
   if (!object->is_object()) reader.fail("headers", "must be an object");
   for (const auto &[name, value] : object->items())
-    if (!value.is_null()) read_header(reader, name, text_of(reader, "headers", value), request);
+    if (!value.is_null())
+      read_header(reader, connector, name, text_of(reader, "headers", value), request);
 }
 
 bool has_header(const Request &request, const char *name) {
@@ -172,15 +182,6 @@ void read_body(const ObjectReader &reader, Request *request) {
         {"Content-Type", is_text ? "text/plain; charset=utf-8" : "application/json"});
 }
 
-std::string base64(std::string_view bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char *>(out.data()),
-                                     reinterpret_cast<const unsigned char *>(bytes.data()),
-                                     static_cast<int>(bytes.size()));
-  out.resize(static_cast<size_t>(length));
-  return out;
-}
-
 Json headers_of(const Response &response) {
   Json headers = Json::object();
   for (const Header &header : response.headers) {
@@ -195,7 +196,7 @@ Json headers_of(const Response &response) {
 
 }  // namespace
 
-Request read_exchange(const Connector &, std::string_view document) {
+Request read_exchange(const Connector &connector, std::string_view document) {
   ObjectReader reader("request", "", parse_document("request", document),
                       {{"method", "method"},
                        {"path", "path"},
@@ -207,10 +208,10 @@ Request read_exchange(const Connector &, std::string_view document) {
       reader.choice("method", {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"});
   if (!method) reader.missing("method");
   request.method = *method;
-  request.url = read_path(reader);
-  if (const std::string query = read_query(reader); !query.empty())
+  request.url = read_path(reader, connector);
+  if (const std::string query = read_query(reader, connector); !query.empty())
     request.url += (request.url.find('?') == std::string::npos ? "?" : "&") + query;
-  read_headers(reader, &request);
+  read_headers(reader, connector, &request);
   if (!has_header(request, "accept")) request.headers.push_back({"Accept", "application/json"});
   read_body(reader, &request);
   return request;

@@ -47,6 +47,7 @@ Fetch::State Fetch::advance(int64_t now_ms, double jitter) {
 void Fetch::give_access(Access access) {
   if (access.generation <= access_.generation || access.access_token.empty()) return;
   access_ = std::move(access);
+  is_unused_ = true;
   if (state_ == State::kNeedsToken) state_ = State::kBusy;
 }
 
@@ -57,7 +58,8 @@ Page Fetch::take_page() {
 
 void Fetch::send(int64_t now_ms) {
   wake_at_ms_ = 0;
-  if (access_.access_token.empty()) {
+  const bool is_old = access_.good_until_ms != 0 && access_.good_until_ms < now_ms;
+  if (access_.access_token.empty() || (is_old && !is_unused_)) {
     state_ = State::kNeedsToken;
     return;
   }
@@ -75,6 +77,7 @@ void Fetch::send(int64_t now_ms) {
   }
   Request request = authorize(*connector_, access_, std::get<Request>(std::move(want)));
   transfer_ = pool_.start(request);
+  is_unused_ = false;
   state_ = State::kBusy;
   sent_at_ms_ = now_ms;
   attempts_.sent++;

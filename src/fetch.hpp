@@ -69,6 +69,7 @@ class Fetch {
   State state_ = State::kBusy;
   Pool::Transfer transfer_ = 0;
   Attempts attempts_{0, false};
+  bool is_unused_ = false;  // the token: one that is new is sent at least once, however short-lived
   int64_t wake_at_ms_ = 0;
   int64_t sent_at_ms_ = 0;
   int64_t answered_at_ms_ = 0;

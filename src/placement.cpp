@@ -116,9 +116,22 @@ const char *failure_of(const Placement &placement) {
 
 }  // namespace
 
+namespace {
+
+bool is_rehearsal = false;
+
+struct Rehearsal {
+  Rehearsal() { is_rehearsal = true; }
+  ~Rehearsal() { is_rehearsal = false; }
+};
+
+}  // namespace
+
+void rehearse_placement() { make_in<Rehearsal>(CurTransactionContext); }
+
 void make_tables(int64 sync_config_id) {
   const Placement placement = load_placement(sync_config_id);
-  if (placement.count == 0) return;
+  if (placement.count == 0 || (placement.remote && is_rehearsal)) return;
   if (const char *failure = failure_of(placement); failure != nullptr) {
     ereport(WARNING,
             (errmsg("destination \"%s\" cannot be used now", placement.destination_name),

@@ -16,6 +16,9 @@ void require_own_tables(int64 sync_config_id);
 /// Makes the tables at the destination, as the sync config's owner. A remote destination that is
 /// away gives a WARNING.
 void make_tables(int64 sync_config_id);
+/// Until the end of this subtransaction, which will be rolled back, make_tables() leaves remote
+/// destinations alone: nothing there would be undone.
+void rehearse_placement();
 /// Makes the live twins, as the sync config's owner.
 void make_twins(int64 sync_config_id);
 /// Gives a sync's table at an open destination, and its live twin, the columns that they lack now

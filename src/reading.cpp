@@ -116,7 +116,8 @@ Subject::Subject(const ReadingSpec *spec) : connector(Connector::builtin(spec->p
   if (task.object.empty())
     throw Error(ErrorClass::kBadDocument, std::string(spec->provider_name) + " has no " +
                                               spec->object_type + " object named \"" +
-                                              spec->object + "\"");
+                                              spec->object + "\"",
+                {}, connector->offered_objects());
   if (spec->since != nullptr) task.since = spec->since;
   task.with_deleted = spec->with_deleted;
   if (spec->metadata != nullptr) task.metadata = Json::parse(spec->metadata, nullptr, false);

@@ -20,6 +20,9 @@ inline constexpr Kind kDestination{"destination", "supaglue_internal.destination
                                    "supaglue_internal.destination_id"};
 inline constexpr Kind kSyncConfig{"sync config", "supaglue_internal.sync_configs",
                                   "supaglue_internal.sync_config_id"};
+inline constexpr Kind kSchema{"schema", "supaglue_internal.schemas", "supaglue_internal.schema_id"};
+inline constexpr Kind kEntity{"entity", "supaglue_internal.entities",
+                              "supaglue_internal.entity_id"};
 inline constexpr Kind kConnection{"connection", "supaglue_internal.connections",
                                   "supaglue_internal.connection_id"};
 

@@ -294,15 +294,6 @@ WHERE id = $1)",
   sync_changed(sync->id);
 }
 
-void mapping_changed(int64 object_id, int64 connection_id) {
-  sql("WITH changed AS ("
-      "  UPDATE supaglue_internal.syncs SET next_reason = coalesce(next_reason, 'mapping')"
-      "  WHERE object_id = $1 AND $2 IN (0, connection_id) RETURNING id)"
-      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM changed",
-      {int_arg(object_id), int_arg(connection_id)});
-  wake_at_commit(WorkerKind::kFetcher);
-}
-
 void sync_changed(int64 sync_id) {
   sql("INSERT INTO supaglue_internal.sync_changes (sync_id) VALUES ($1)", {int_arg(sync_id)});
   wake_at_commit(WorkerKind::kFetcher);

@@ -34,9 +34,6 @@ Run *plan_run(const Sync *sync, bool manual, bool force_full);
 /// A run that recomputes the columns of the stored rows from their raw data, and reads nothing.
 /// plan_run() gives one when a mapping has changed and nobody asked for more.
 Run *plan_remap(const Sync *sync);
-/// The syncs of an object (or of one of its connections; 0: all) whose mapping has changed: their
-/// next run recomputes.
-void mapping_changed(int64 object_id, int64 connection_id);
 
 /// Whether a run asks the provider what the object looks like: full ones do, and one a day, so that
 /// fields that were added come along; others rely on what is known, and so cost no request for it.

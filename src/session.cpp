@@ -80,6 +80,7 @@ std::string text_at(const Json &json, const std::string &pointer) {
 struct ProviderWords {
   std::string code;
   std::string message;
+  Json body = nullptr;
 };
 
 // Of an answer that is no JSON: a page's title, or the beginning of a plain text.
@@ -102,8 +103,9 @@ std::string words_without_json(std::string_view body) {
 ProviderWords words_of(const Connector &connector, const Response &response) {
   Json body = parsed(response.body);
   if (body.is_discarded()) return {"", cleaned(words_without_json(response.body))};
-  return {cleaned(text_at(body, connector.error_code_pointer)),
-          cleaned(text_at(body, connector.error_message_pointer))};
+  std::string code = cleaned(text_at(body, connector.error_code_pointer));
+  std::string message = cleaned(text_at(body, connector.error_message_pointer));
+  return {std::move(code), std::move(message), std::move(body)};
 }
 
 std::string detail_of(long status, const ProviderWords &words) {
@@ -209,7 +211,11 @@ Verdict retry_or_fail(const Response &response, const Attempts &attempts, int64_
 }
 
 bool matches(const ErrorRule &rule, long status, const ProviderWords &words) {
-  return (rule.status == 0 || rule.status == status) &&
+  const bool has_body = std::all_of(rule.body.begin(), rule.body.end(), [&](const auto &expected) {
+    const std::string text = text_at(words.body, expected.first);
+    return std::find(expected.second.begin(), expected.second.end(), text) != expected.second.end();
+  });
+  return has_body && (rule.status == 0 || rule.status == status) &&
          (rule.codes.empty() ||
           std::find(rule.codes.begin(), rule.codes.end(), words.code) != rule.codes.end()) &&
          (rule.message_contains.empty() ||

@@ -17,11 +17,12 @@ namespace supaglue {
 
 /// What the session needs of a connection to speak to the provider now.
 struct Access {
-  std::string base_url;      // "https://acme.my.salesforce.com"
-  std::string access_token;  // empty: none yet
-  int64_t generation = 0;    // grows with every refresh
-  std::string auth_type;     // says how the token travels; an API key stands in its place, or
-                             // "name:password"
+  std::string base_url;       // "https://acme.my.salesforce.com"
+  std::string access_token;   // empty: none yet
+  int64_t generation = 0;     // grows with every refresh
+  std::string auth_type;      // says how the token travels; an API key stands in its place, or
+                              // "name:password"
+  int64_t good_until_ms = 0;  // no later is the token worth sending; 0: unknown
 };
 
 /// What a refresh needs (made from the provider's and the connection's secrets).

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "provider/listing_source.hpp"
 #include "provider/salesforce.hpp"
 
 #include "pure.hpp"
@@ -14,6 +15,9 @@ std::unique_ptr<Source> make_source(std::shared_ptr<const Connector> connector, 
                                     const Json &plan, const Json &cursor) {
   if (connector->strategy == "salesforce") {
     return make_salesforce_source(std::move(connector), task, plan, cursor);
+  }
+  if (connector->strategy == "listing") {
+    return make_listing_source(std::move(connector), task, plan, cursor);
   }
   throw Error(ErrorClass::kBadDocument,
               "connector \"" + connector->name + "\" names an unknown strategy",

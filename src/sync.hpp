@@ -45,9 +45,9 @@ struct Sync {
   TimestampTz emitted_at;
   bool rows_stored;
   TimestampTz described_at;  // when the provider was last asked for the metadata; DT_NOBEGIN: never
-  char *metadata;     // JSON, or null
-  char *projection;   // hash of the projection that the stored rows have, or null
-  char *next_reason;  // 'mapping', 'fields', or null
+  char *metadata;            // JSON, or null
+  char *projection;          // hash of the projection that the stored rows have, or null
+  char *next_reason;         // 'mapping', 'fields', or null
 };
 
 enum class SyncLock {

@@ -6,6 +6,7 @@
 #include "resource.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
+#include "sync_configs.hpp"
 #include "sync_rows.hpp"
 #include "table.hpp"
 #include "worker.hpp"
@@ -23,13 +24,35 @@ struct Wanted {
   const char *config;  // what is stored of it
 };
 
+// The schemas and entities of an application; none of them goes or changes before the transaction
+// ends.
+Templates *load_templates(const char *application_id) {
+  sql("SELECT (SELECT pg_catalog.jsonb_object_agg(name, config)"
+      "  FROM (SELECT name, config FROM supaglue_internal.schemas"
+      "        WHERE application_id = $1 ORDER BY id FOR KEY SHARE) AS schemas)::text,"
+      " (SELECT pg_catalog.jsonb_object_agg(name,"
+      "         pg_catalog.jsonb_build_object('id', id, 'config', config))"
+      "  FROM (SELECT id, name, config FROM supaglue_internal.entities"
+      "        WHERE application_id = $1 ORDER BY id FOR KEY SHARE) AS entities)::text",
+      {text_arg(application_id)});
+  const char *schemas = text_at(0, 1), *entities = text_at(0, 2);
+  auto *templates = make_in<Templates>(CurrentMemoryContext);
+  guard([&] {
+    if (schemas != nullptr) templates->schemas = Json::parse(schemas);
+    if (entities != nullptr) templates->entities = Json::parse(entities);
+  });
+  return templates;
+}
+
 Wanted read_wanted(const char *document) {
   Wanted wanted;
   // What the provider is must be known before its objects can be named exactly.
   wanted.resource = read_resource([&] { return read_sync_config(document); });
   wanted.provider = resolve(kProvider, wanted.resource, "provider_id", "provider_name");
   const char *provider_name = wanted.provider.name;
-  wanted.resource = read_resource([&] { return read_sync_config(document, provider_name); });
+  const Templates *templates = load_templates(wanted.resource->application_id);
+  wanted.resource =
+      read_resource([&] { return read_sync_config(document, provider_name, templates); });
   wanted.destination = resolve(kDestination, wanted.resource, "destination_id", "destination_name");
   if (wanted.resource->name[0] == '\0') wanted.resource->name = provider_name;
   wanted.config = guarded_text([&] {
@@ -40,11 +63,13 @@ Wanted read_wanted(const char *document) {
 }
 
 void require_unsynced(const Wanted &wanted, int64 own_id) {
+  // A provider's own objects are of one name space, standard or custom.
   if (sql("SELECT o.object, c.name FROM supaglue_internal.objects o "
           "JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id "
-          "WHERE o.provider_id = $1 AND c.id <> $2 AND o.object IN (SELECT item ->> 'object' "
-          "  FROM pg_catalog.jsonb_array_elements($3::jsonb -> 'objects') AS item) "
-          "ORDER BY o.id LIMIT 1",
+          "JOIN pg_catalog.jsonb_array_elements($3::jsonb -> 'objects') AS item "
+          "  ON item ->> 'object' = o.object AND pg_catalog.replace(item ->> 'object_type', "
+          "    'custom', 'standard') = pg_catalog.replace(o.object_type, 'custom', 'standard') "
+          "WHERE o.provider_id = $1 AND c.id <> $2 ORDER BY o.id LIMIT 1",
           {int_arg(wanted.provider.id), int_arg(own_id), text_arg(wanted.config)}) > 0)
     ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
                     errmsg("\"%s\" of provider \"%s\" is synced by sync config \"%s\" already",
@@ -52,52 +77,76 @@ void require_unsynced(const Wanted &wanted, int64 own_id) {
                     errhint("An object is in at most one sync config of an application.")));
 }
 
-// One object of the document: updated where the sync config has it, and started over when its table
-// is another; else made.
-void write_object(int64 id, int64 provider_id, const char *object_type, const char *object,
-                  const char *table_name, const char *config) {
-  if (sql("SELECT id, table_name, "
-          "config -> 'exclude_fields' IS DISTINCT FROM $4::jsonb -> 'exclude_fields' "
-          "FROM supaglue_internal.objects "
-          "WHERE sync_config_id = $1 AND object_type = $2 AND object = $3",
-          {int_arg(id), text_arg(object_type), text_arg(object), text_arg(config)}) == 0) {
-    sql("INSERT INTO supaglue_internal.objects "
-        "(sync_config_id, provider_id, object_type, object, table_name, config) "
-        "VALUES ($1, $2, $3, $4, $5, $6::jsonb)",
-        {int_arg(id), int_arg(provider_id), text_arg(object_type), text_arg(object),
-         text_arg(table_name), text_arg(config)});
+/// One object of the document, as it is stored.
+struct Item {
+  const char *object_type, *object, *table_name, *config, *schema;
+};
+
+// It is updated where the sync config has it: started over when its table is another, its columns
+// computed anew when they are others; else made.
+void write_object(int64 id, const Wanted &wanted, const Item &item) {
+  const char *application = wanted.resource->application_id;
+  if (sql("SELECT o.id, o.table_name <> $4, o.config -> 'columns' IS DISTINCT FROM $5::jsonb -> "
+          "  'columns' OR s.name IS DISTINCT FROM $6, "
+          "(o.config -> 'fields', o.config -> 'exclude_fields') IS DISTINCT FROM "
+          "  ($5::jsonb -> 'fields', $5::jsonb -> 'exclude_fields') "
+          "FROM supaglue_internal.objects o "
+          "LEFT JOIN supaglue_internal.schemas s ON s.id = o.schema_id "
+          "WHERE o.sync_config_id = $1 AND o.object_type = $2 AND o.object = $3",
+          {int_arg(id), text_arg(item.object_type), text_arg(item.object),
+           text_arg(item.table_name), text_arg(item.config), text_arg(item.schema)}) == 0) {
+    sql("INSERT INTO supaglue_internal.objects (sync_config_id, provider_id, object_type, object, "
+        "  table_name, config, schema_id, entity_id) VALUES ($1, $2, $3, $4, $5, $6::jsonb, "
+        "(SELECT id FROM supaglue_internal.schemas WHERE application_id = $7 AND name = $8), "
+        "(SELECT id FROM supaglue_internal.entities "
+        " WHERE application_id = $7 AND name = $4 AND $3 = 'entity'))",
+        {int_arg(id), int_arg(wanted.provider.id), text_arg(item.object_type),
+         text_arg(item.object), text_arg(item.table_name), text_arg(item.config),
+         text_arg(application), text_arg(item.schema)});
     return;
   }
   const int64 object_id = int_at(0, 1);
-  const bool moved = strcmp(text_at(0, 2), table_name) != 0, fetches_otherwise = bool_at(0, 3);
-  sql("UPDATE supaglue_internal.objects SET table_name = $2, config = $3::jsonb WHERE id = $1",
-      {int_arg(object_id), text_arg(table_name), text_arg(config)});
+  const bool moved = bool_at(0, 2), reshaped = bool_at(0, 3), fetches_otherwise = bool_at(0, 4);
+  sql("UPDATE supaglue_internal.objects SET table_name = $2, config = $3::jsonb, schema_id = "
+      "(SELECT id FROM supaglue_internal.schemas WHERE application_id = $4 AND name = $5) "
+      "WHERE id = $1",
+      {int_arg(object_id), text_arg(item.table_name), text_arg(item.config), text_arg(application),
+       text_arg(item.schema)});
   if (fetches_otherwise) refetch_syncs(object_id);
-  if (moved) restart_syncs(id, object_id);
+  if (moved)
+    restart_syncs(find_syncs({.object_id = object_id}));
+  else if (reshaped)
+    remap_syncs(find_syncs({.object_id = object_id}));
 }
 
 void write_objects(int64 id, const Wanted &wanted) {
   const uint64 count = sql(
       "SELECT item ->> 'object_type', item ->> 'object', item ->> 'table', ((item -> 'config') || "
-      "  pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object("
-      "    'exclude_fields', item -> 'exclude_fields')))::text "
+      "  pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('columns', item -> 'columns', "
+      "    'fields', item -> 'fields', 'exclude_fields', item -> 'exclude_fields')))::text, "
+      "  item ->> 'schema' "
       "FROM pg_catalog.jsonb_array_elements($1::jsonb -> 'objects') AS item",
       {text_arg(wanted.config)});
   SPITupleTable *items = SPI_tuptable;
   for (uint64 i = 0; i < count; ++i) {
     SPI_tuptable = items;
-    const char *type = text_at(i, 1), *object = text_at(i, 2), *table = text_at(i, 3),
-               *config = text_at(i, 4);
-    if (table == nullptr) table = default_table_name(wanted.provider.name, type, object);
-    write_object(id, wanted.provider.id, type, object, table, config);
+    Item item = {text_at(i, 1), text_at(i, 2), text_at(i, 3), text_at(i, 4), text_at(i, 5)};
+    if (item.table_name == nullptr)
+      item.table_name = default_table_name(wanted.provider.name, item.object_type, item.object);
+    write_object(id, wanted, item);
   }
+}
+
+// What stands at the destination and in the foreign side, by the stored rows.
+void place(int64 id) {
+  require_own_tables(id);
+  make_tables(id);
+  make_twins(id);
 }
 
 // Everything that follows from the stored rows.
 void put_into_effect(int64 id, int64 provider_id) {
-  require_own_tables(id);
-  make_tables(id);
-  make_twins(id);
+  place(id);
   make_missing_syncs(provider_id);
   sql("SELECT pg_catalog.min((config ->> 'period_ms')::bigint) FROM supaglue_internal.objects "
       "WHERE sync_config_id = $1",
@@ -115,6 +164,19 @@ void put_into_effect(int64 id, int64 provider_id) {
 }
 
 }  // namespace
+
+Resource *supaglue::read_wanted_sync_config(const char *document) {
+  const Wanted wanted = read_wanted(document);
+  auto *named = make_in<Document>(CurrentMemoryContext);
+  guard([&] {
+    *named = *wanted.resource->document;
+    named->name = wanted.resource->name;
+    for (const char *key : {"destination_id", "provider_id"}) named->plain.erase(key);
+    named->plain["destination_name"] = wanted.destination.name;
+    named->plain["provider_name"] = wanted.provider.name;
+  });
+  return resource_of(named);
+}
 
 SUPAGLUE_FUNCTION(supaglue_create_sync_config) {
   const char *document = document_argument(fcinfo, 0, "config");
@@ -226,6 +288,12 @@ bool force_argument(FunctionCallInfo fcinfo, int argument) {
 
 }  // namespace
 
+void supaglue::refresh_sync_config(int64 id, Oid caller) {
+  const Stored stored = load_sync_config(id, caller);
+  read_wanted(patched_document(kSyncConfig, stored.resource, "{}"));
+  place(id);
+}
+
 SUPAGLUE_FUNCTION(supaglue_update_sync_config) {
   const int64 id = int_argument(fcinfo, 0, "id");
   const char *patch = document_argument(fcinfo, 1, "config");
@@ -249,7 +317,8 @@ SUPAGLUE_FUNCTION(supaglue_update_sync_config) {
   write_objects(id, wanted);
   put_into_effect(id, stored.provider_id);
   drop_unused_twins(before, stored);
-  if (wanted.destination.id != stored.destination_id) restart_syncs(id, 0);
+  if (wanted.destination.id != stored.destination_id)
+    restart_syncs(find_syncs({.sync_config_id = id}));
   reschedule_syncs(id);
   close_api(api);
   PG_RETURN_VOID();

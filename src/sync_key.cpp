@@ -32,10 +32,11 @@ SUPAGLUE_FUNCTION(supaglue_sync_id) {
           "JOIN supaglue_internal.providers p ON p.id = o.provider_id "
           "WHERE c.application_id = $1 AND c.customer_id = $2 AND p.name = $3 "
           "AND ($4 IS NULL OR o.object_type = $4) "
-          "AND o.object = CASE o.object_type WHEN 'custom' THEN $5 ELSE $6 END",
+          "AND o.object = CASE o.object_type WHEN 'custom' THEN $5 WHEN 'standard' THEN $6 "
+          "  ELSE $7 END",
           {text_arg(application), text_arg(customer), text_arg(provider), text_arg(type),
            text_arg(exact_object(provider, "custom", object)),
-           text_arg(exact_object(provider, "standard", object))});
+           text_arg(exact_object(provider, "standard", object)), text_arg(object)});
   if (count > 1)
     ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_FUNCTION),
                     errmsg("customer \"%s\" has several syncs of \"%s\" of provider \"%s\"",

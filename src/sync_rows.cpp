@@ -29,23 +29,43 @@ void make_missing_syncs(int64 provider_id) {
   wake_at_commit(WorkerKind::kFetcher);
 }
 
-void restart_syncs(int64 sync_config_id, int64 object_id) {
+SyncList find_syncs(const SyncFilter &filter) {
+  SyncList syncs;
+  syncs.count = static_cast<int>(
+      sql("SELECT s.id FROM supaglue_internal.syncs s "
+          "JOIN supaglue_internal.objects o ON o.id = s.object_id "
+          "WHERE $1 IN (0, o.sync_config_id) AND $2 IN (0, s.connection_id) AND $3 IN (0, o.id) "
+          "AND ($4 = 0 OR o.schema_id = $4) AND ($5 = 0 OR o.entity_id = $5) ORDER BY s.id",
+          {int_arg(filter.sync_config_id), int_arg(filter.connection_id), int_arg(filter.object_id),
+           int_arg(filter.schema_id), int_arg(filter.entity_id)}));
+  syncs.ids = static_cast<int64 *>(palloc(sizeof(int64) * Max(syncs.count, 1)));
+  for (int i = 0; i < syncs.count; ++i) syncs.ids[i] = int_at(i, 1);
+  return syncs;
+}
+
+void restart_syncs(const SyncList &syncs) {
+  const Arg ids = ints_arg(syncs.ids, syncs.count);
   // Their runs first: one that is merging now is waited for, and what it leaves is reset
   // afterwards.
-  sql("DELETE FROM supaglue_internal.runs r "
-      "USING supaglue_internal.syncs s JOIN supaglue_internal.objects o ON o.id = s.object_id "
-      "WHERE r.sync_id = s.id AND o.sync_config_id = $1 AND $2 IN (0, o.id)",
-      {int_arg(sync_config_id), int_arg(object_id)});
+  sql("DELETE FROM supaglue_internal.runs WHERE sync_id = ANY ($1)", {ids});
   sql("WITH restarted AS ("
-      "  UPDATE supaglue_internal.syncs s SET phase = 'created', watermark = NULL, data_through = "
-      "NULL,"
-      "    last_full_at = NULL, incrementals_since_full = 0, rows_stored = false, unavailable = "
-      "false,"
-      "    waiting_for = NULL, consecutive_failures = 0, next_run_at = pg_catalog.now()"
-      "  FROM supaglue_internal.objects o"
-      "  WHERE o.id = s.object_id AND o.sync_config_id = $1 AND $2 IN (0, o.id) RETURNING s.id)"
+      "  UPDATE supaglue_internal.syncs SET phase = 'created', watermark = NULL,"
+      "    data_through = NULL, last_full_at = NULL, incrementals_since_full = 0,"
+      "    rows_stored = false, unavailable = false, waiting_for = NULL, consecutive_failures = 0,"
+      "    metadata = NULL, projection = NULL, next_reason = NULL, next_run_at = pg_catalog.now()"
+      "  WHERE id = ANY ($1) RETURNING id)"
       "INSERT INTO supaglue_internal.sync_changes SELECT id FROM restarted",
-      {int_arg(sync_config_id), int_arg(object_id)});
+      {ids});
+  wake_at_commit(WorkerKind::kFetcher);
+}
+
+void remap_syncs(const SyncList &syncs) {
+  // A sync that begins anew, or fetches more, computes all columns anyway.
+  sql("WITH due AS ("
+      "  UPDATE supaglue_internal.syncs SET next_reason = coalesce(next_reason, 'mapping')"
+      "  WHERE id = ANY ($1) AND phase <> 'created' RETURNING id)"
+      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM due",
+      {ints_arg(syncs.ids, syncs.count)});
   wake_at_commit(WorkerKind::kFetcher);
 }
 

@@ -11,11 +11,29 @@ namespace supaglue {
 /// missed.
 void make_missing_syncs(int64 provider_id);
 
-/// Starts the syncs of a sync config over, in full: all of them, or those of one object (0: all).
-void restart_syncs(int64 sync_config_id, int64 object_id);
+/// Syncs, by their ids.
+struct SyncList {
+  int64 *ids;
+  int count;
+};
+/// The syncs for which all that is given (not 0) is so.
+struct SyncFilter {
+  int64 sync_config_id = 0;
+  int64 connection_id = 0;
+  int64 object_id = 0;
+  int64 schema_id = 0;
+  int64 entity_id = 0;
+};
+SyncList find_syncs(const SyncFilter &filter);
+
+/// Starts syncs over, in full, with nothing known of their objects.
+void restart_syncs(const SyncList &syncs);
 /// What the syncs of an object fetch of each record has changed: what they have fetched so far of a
 /// run is given up, and the next run is full.
 void refetch_syncs(int64 object_id);
+/// Makes syncs due because what their columns hold was defined anew: their next run computes the
+/// columns of the stored rows again.
+void remap_syncs(const SyncList &syncs);
 /// Brings forward what the periods of a sync config now make due earlier, and tells the workers.
 void reschedule_syncs(int64 sync_config_id);
 /// Lets a connection that the provider refused try again: it is active, and the syncs that the

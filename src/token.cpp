@@ -13,8 +13,9 @@ namespace supaglue {
 
 namespace {
 
-/// A token that expires sooner than this is not worth sending, unless it was born so short-lived.
-constexpr int64 kLeastLifeMs = 30'000;
+/// A token that expires sooner than this is not worth sending, unless it was born so short-lived:
+/// some providers count every 401 against the app.
+constexpr int64 kLeastLifeMs = 60'000;
 
 /// What names a connection's secret to seal_secret().
 char *purpose_of(int64 connection_id) { return format("connection " INT64_FORMAT, connection_id); }
@@ -47,8 +48,9 @@ CredentialTexts read_texts(int64 connection_id) {
   texts.secret = unseal_secret(purpose_of(connection_id), bytes_at(0, 6));
   texts.generation = int_at(0, 7);
   texts.base_url = text_at(0, 8);
-  texts.expired = !TIMESTAMP_IS_NOBEGIN(expires_at) &&
-                  ms_of_time(expires_at) < now_ms() + least_life_ms(expires_at, time_at(0, 10));
+  if (!TIMESTAMP_IS_NOBEGIN(expires_at))
+    texts.good_until_ms = ms_of_time(expires_at) - least_life_ms(expires_at, time_at(0, 10));
+  texts.expired = texts.good_until_ms != 0 && texts.good_until_ms < now_ms();
   return texts;
 }
 

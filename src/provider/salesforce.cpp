@@ -1,10 +1,11 @@
-// pure: reads Salesforce by its REST query API; see salesforce.hpp.
+// pure: reads Salesforce by SOQL; see salesforce.hpp.
 #include "provider/salesforce.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "error.hpp"
+#include "provider/salesforce_bulk.hpp"
 #include "provider/salesforce_page.hpp"
 #include "provider/soql.hpp"
 #include "stamp.hpp"
@@ -67,6 +68,9 @@ struct Settings {
         stamp_fields(json.value("stamp_fields", std::vector<std::string>{})),
         deleted_field(json.value("deleted_field", "IsDeleted")),
         stamp_types(json.value("stamp_types", std::vector<std::string>{})),
+        boolean_types(json.value("boolean_types", std::vector<std::string>{})),
+        number_types(json.value("number_types", std::vector<std::string>{})),
+        untyped_types(json.value("untyped_types", std::vector<std::string>{})),
         excluded_types(json.value("excluded_types", std::vector<std::string>{})),
         unreadable_suffixes(json.value("unreadable_suffixes", std::vector<std::string>{})) {}
 
@@ -77,7 +81,8 @@ struct Settings {
   std::string id_field;
   std::vector<std::string> stamp_fields;
   std::string deleted_field;
-  std::vector<std::string> stamp_types, excluded_types, unreadable_suffixes;
+  std::vector<std::string> stamp_types, boolean_types, number_types, untyped_types;
+  std::vector<std::string> excluded_types, unreadable_suffixes;
 };
 
 /// What of a selection a query says.
@@ -111,11 +116,15 @@ class SalesforceSource : public Source {
 
  private:
   void check_task();
-  void go_on(const std::string &next);
+  bool may_go_by_bulk() const;
+  void finish();
+  void start_over(bool describe_again);
+  bool go_by_rest_instead(const Error &error);
   Json learn(const Response &response) const;
   void make_plan(Json metadata);
   void read_fields();
-  std::string select(const Json &metadata) const;
+  std::vector<std::string> select(const Json &metadata) const;
+  Error too_long(ErrorClass error_class, const std::string &detail) const;
   SoqlObject object(const Json &metadata) const;
   Chosen choose(const SoqlObject &object) const;
   std::string soql(const std::string &fields, const std::string &stamp, const Chosen &chosen) const;
@@ -123,10 +132,12 @@ class SalesforceSource : public Source {
 
   std::shared_ptr<const Connector> connector_;
   Settings settings_;
+  SalesforceBulk bulk_;
   Task task_;
   Json plan_;
   Json cursor_ = Json::object();
   SalesforceFields fields_;  // of the plan
+  SalesforceQuery query_;    // of the plan
   int64_t total_ = -1;
 };
 
@@ -138,7 +149,10 @@ bool is_metadata(const Json &metadata) {
 
 SalesforceSource::SalesforceSource(std::shared_ptr<const Connector> connector, const Task &task,
                                    const Json &plan, const Json &cursor)
-    : connector_(std::move(connector)), settings_(connector_->settings), task_(task) {
+    : connector_(std::move(connector)),
+      settings_(connector_->settings),
+      bulk_(connector_->settings),
+      task_(task) {
   check_task();
   if (cursor.is_object()) cursor_ = cursor;
   if (!task_.ids.empty()) {
@@ -181,13 +195,14 @@ Want SalesforceSource::next() const {
     if (at != std::string::npos) request.url.replace(at, 8, task_.object);
     return request;
   }
+  if (cursor_.contains("bulk")) return bulk_.next(cursor_["bulk"], query_);
   request.headers.push_back(
       {settings_.batch_header, "batchSize=" + std::to_string(settings_.page_size)});
   if (cursor_.contains("next")) {
     request.url = cursor_["next"].get<std::string>();
     request.host_relative = request.url.starts_with('/');
   } else {
-    request.url = query_url(plan_["soql"].get<std::string>());
+    request.url = query_url(plan_.value("count", query_.soql));
   }
   return request;
 }
@@ -197,41 +212,84 @@ Accepted SalesforceSource::accept(const Response &response) {
     make_plan(learn(response));
     return {};
   }
+  if (cursor_.contains("bulk")) {
+    Json &job = cursor_["bulk"];
+    Accepted accepted = bulk_.accept(response, query_, fields_, job);
+    if (job.contains("records")) total_ = job["records"].get<int64_t>();
+    if (job.contains("done")) finish();
+    return accepted;
+  }
   SalesforceAnswer answer = read_salesforce_answer(response.body, fields_);
   if (answer.total >= 0) total_ = answer.total;
+  if (!cursor_.contains("next") && may_go_by_bulk()) {
+    const bool counted = plan_.contains("count");
+    if (counted ? answer.total > 0 : !answer.done && bulk_.suits(answer.total)) {
+      cursor_["bulk"] = Json::object();
+      return {};
+    }
+  }
   if (answer.done) {
-    for (const char *key : {"next", "pages", "mark"}) cursor_.erase(key);
-    cursor_["done"] = true;
+    finish();
   } else {
-    go_on(answer.next);
+    salesforce_go_on(cursor_, answer.next);
   }
   return {true, std::move(answer.page)};
 }
 
-// An address that was seen before would lead round for ever. One address is remembered, at the
-// first, second, fourth, eighth ... page: no circle escapes it.
-void SalesforceSource::go_on(const std::string &next) {
-  if (next == cursor_.value("next", "") || next == cursor_.value("mark", "")) {
-    throw salesforce_malformed("It names a page as the next one that was read before.");
+// A job takes its time, and is only good for reading many records.
+bool SalesforceSource::may_go_by_bulk() const {
+  return bulk_.is_offered() && !task_.live && task_.ids.empty() && !cursor_.value("rest", false);
+}
+
+void SalesforceSource::finish() {
+  for (const char *key : {"next", "pages", "mark", "bulk", "rest"}) cursor_.erase(key);
+  cursor_["done"] = true;
+}
+
+// From the start: records that come twice are no harm to the merge.
+void SalesforceSource::start_over(bool describe_again) {
+  Json cursor = {{"restarts", restarts() + 1}};
+  if (describe_again || cursor_.contains("described_again")) cursor["described_again"] = true;
+  if (cursor_.contains("rest")) cursor["rest"] = true;
+  cursor_ = std::move(cursor);
+  if (describe_again) plan_ = nullptr;
+}
+
+// Some objects have no jobs, and an org has only so many a day: whatever the reason, the query API
+// may do it yet.
+bool SalesforceSource::go_by_rest_instead(const Error &error) {
+  if (error.error_class != ErrorClass::kProvider && error.error_class != ErrorClass::kPermission &&
+      error.error_class != ErrorClass::kObjectGone) {
+    return false;
   }
-  const int64_t pages = cursor_.value("pages", int64_t{0}) + 1;
-  cursor_["next"] = next;
-  cursor_["pages"] = pages;
-  if ((pages & (pages - 1)) == 0) cursor_["mark"] = next;
+  if (plan_.contains("count")) {
+    throw too_long(error.error_class, "The Bulk API does not take it either: " + error.detail);
+  }
+  cursor_.erase("bulk");
+  cursor_["rest"] = true;
+  return true;
 }
 
 bool SalesforceSource::recover(const Error &error) {
-  int restarts = cursor_.value("restarts", 0);
-  if (plan_.is_null() || restarts >= kMostRestarts) return false;
-  bool described_again = cursor_.value("described_again", false);
-  bool field_gone = error.error_class == ErrorClass::kFieldGone && !described_again;
-  bool page_gone =
-      cursor_.contains("next") && error.detail.find("INVALID_QUERY_LOCATOR") != std::string::npos;
-  if (!field_gone && !page_gone) return false;
-  // From the start: records that come twice are no harm to the merge.
-  cursor_ = {{"restarts", restarts + 1}};
-  if (field_gone || described_again) cursor_["described_again"] = true;
-  if (field_gone) plan_ = nullptr;
+  if (plan_.is_null()) return false;
+  const auto says = [&](const char *words) {
+    return error.detail.find(words) != std::string::npos;
+  };
+  const bool has_bulk = cursor_.contains("bulk");
+  const bool has_job = has_bulk && cursor_["bulk"].contains("id");
+  const bool field_gone = error.error_class == ErrorClass::kFieldGone;
+  if (has_bulk && !has_job && !field_gone) return go_by_rest_instead(error);
+  const bool too_much = says("QUERY_TIMEOUT") || says("HTTP 414") || says("HTTP 431");
+  if (too_much && !has_bulk && !cursor_.contains("next") && may_go_by_bulk()) {
+    cursor_["bulk"] = Json::object();
+    return true;
+  }
+  const bool page_gone = (has_job || cursor_.contains("next")) && says("INVALID_QUERY_LOCATOR");
+  const bool job_gone =
+      has_job && (error.error_class == ErrorClass::kObjectGone || says("INVALIDJOBSTATE"));
+  const bool describe_again = field_gone && !cursor_.value("described_again", false);
+  if (restarts() >= kMostRestarts || !(describe_again || page_gone || job_gone)) return false;
+  start_over(describe_again);
   return true;
 }
 
@@ -286,24 +344,29 @@ Json SalesforceSource::learn(const Response &response) const {
 
 void SalesforceSource::make_plan(Json metadata) {
   std::string stamp = metadata["stamp"].is_string() ? metadata["stamp"].get<std::string>() : "";
+  std::vector<std::string> columns = select(metadata);
   Chosen chosen = choose(object(metadata));
-  std::string query = soql(select(metadata), stamp, chosen);
+  std::string query = soql(joined(columns, ", "), stamp, chosen);
   if (query_url(query).size() > settings_.longest_url) {
     // The reader checks the conditions, too.
     chosen = {};
-    query = soql(select(metadata), stamp, chosen);
+    query = soql(joined(columns, ", "), stamp, chosen);
   }
+  Json plan = {{"soql", query}, {"columns", std::move(columns)}};
   if (query_url(query).size() > settings_.longest_url) {
-    throw Error(ErrorClass::kProvider,
-                "the query for \"" + task_.object + "\" of salesforce is too long",
-                "The object has " + std::to_string(metadata["fields"].size()) +
-                    " readable fields, the query names " + std::to_string(task_.ids.size()) +
-                    " ids, and Salesforce takes requests of at most 16 kB.",
-                "Leave fields out with \"exclude_fields\".");
+    if (!may_go_by_bulk()) {
+      throw too_long(ErrorClass::kProvider, "The object has " +
+                                                std::to_string(metadata["fields"].size()) +
+                                                " readable fields, the query names " +
+                                                std::to_string(task_.ids.size()) + " ids.");
+    }
+    // A job takes a query of any length; whether there is anything to read is asked before.
+    plan["count"] = soql("COUNT()", stamp, chosen);
   }
-  plan_ = {{"soql", std::move(query)}, {"metadata", std::move(metadata)}};
-  if (!chosen.order.empty()) plan_["ordered"] = true;
-  if (chosen.count) plan_["counted"] = true;
+  if (!chosen.order.empty()) plan["ordered"] = true;
+  if (chosen.count) plan["counted"] = true;
+  plan["metadata"] = std::move(metadata);
+  plan_ = std::move(plan);
   if (chosen.nothing) {
     total_ = 0;
     cursor_["done"] = true;
@@ -311,21 +374,32 @@ void SalesforceSource::make_plan(Json metadata) {
   read_fields();
 }
 
+Error SalesforceSource::too_long(ErrorClass error_class, const std::string &detail) const {
+  return {error_class, "the query for \"" + task_.object + "\" of salesforce is too long",
+          "Salesforce takes requests of at most 16 kB. " + detail,
+          "Leave fields out with \"exclude_fields\"."};
+}
+
 void SalesforceSource::read_fields() {
   const Json &metadata = plan_.at("metadata");
+  query_ = {plan_.at("soql").get<std::string>(), task_.with_deleted,
+            plan_.at("columns").get<std::vector<std::string>>()};
   fields_ = {};
   fields_.id = settings_.id_field;
   if (metadata["stamp"].is_string()) fields_.stamp = metadata["stamp"].get<std::string>();
   if (metadata["deleted"].is_string()) fields_.deleted = metadata["deleted"].get<std::string>();
   for (const Json &field : metadata["fields"]) {
-    if (contains(settings_.stamp_types, field["type"].get<std::string>())) {
-      fields_.stamps.insert(field["name"].get<std::string>());
-    }
+    const std::string name = field["name"].get<std::string>();
+    const std::string type = field["type"].get<std::string>();
+    if (contains(settings_.stamp_types, type)) fields_.stamps.insert(name);
+    if (contains(settings_.boolean_types, type)) fields_.booleans.insert(name);
+    if (contains(settings_.number_types, type)) fields_.numbers.insert(name);
+    if (contains(settings_.untyped_types, type)) fields_.untyped.insert(name);
   }
 }
 
 // The select list: what the task asks for and the object has, and always what the page needs.
-std::string SalesforceSource::select(const Json &metadata) const {
+std::vector<std::string> SalesforceSource::select(const Json &metadata) const {
   std::vector<std::string> chosen;
   for (const Json &field : metadata["fields"]) {
     std::string name = field["name"].get<std::string>();
@@ -335,7 +409,7 @@ std::string SalesforceSource::select(const Json &metadata) const {
                   !contains(task_.exclude_fields, name);
     if (needed || wanted) chosen.push_back(name);
   }
-  return joined(chosen, ", ");
+  return chosen;
 }
 
 SoqlObject SalesforceSource::object(const Json &metadata) const {

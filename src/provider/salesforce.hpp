@@ -1,5 +1,6 @@
-// pure: the source that reads Salesforce by its REST query API: describe, then one SOQL query,
-// then its further pages. It knows SOQL and the shapes of the answers; it makes no requests itself.
+// pure: the source that reads Salesforce: describe, then one SOQL query, by the REST query API for
+// little and by a job of the Bulk API 2.0 for much. It knows SOQL and decides which way a query
+// goes; it makes no requests itself.
 #pragma once
 
 #include <memory>

@@ -9,7 +9,6 @@
 
 #include "http.hpp"
 #include "json.hpp"
-#include "stamp.hpp"
 
 #include "pure.hpp"
 
@@ -19,9 +18,7 @@ namespace {
 namespace ondemand = simdjson::ondemand;
 
 constexpr int kDeepest = 64;
-constexpr size_t kLongestReject = 2000;
 constexpr size_t kKeptParser = 4 << 20;
-constexpr size_t kLongestId = 255;  // it is part of a key
 
 // A value's text up to the next token: a scalar whole, of an object or array its first character.
 std::string_view token_of(ondemand::value &value) {
@@ -40,29 +37,10 @@ bool is_identifier(std::string_view key) {
   });
 }
 
-// At most a few kB, and no half character at the end.
-std::string clipped(std::string_view text) {
-  if (text.size() <= kLongestReject) return std::string(text);
-  size_t end = kLongestReject;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return std::string(text.substr(0, end));
-}
-
-// Views cannot be taken while the storage still grows.
-struct Span {
-  size_t at = 0;
-  size_t length = 0;
-};
-struct RecordSpans {
-  Span raw, id, modified;
-  bool deleted = false;
-  std::string unfit;  // why the record cannot be kept
-};
-
 class AnswerReader {
  public:
   AnswerReader(simdjson::padded_string_view body, const SalesforceFields &fields)
-      : body_(body), fields_(fields) {}
+      : body_(body), writer_(fields, body.size()) {}
 
   SalesforceAnswer read(ondemand::parser &parser);
 
@@ -77,17 +55,14 @@ class AnswerReader {
   void read_key(std::string_view key, ondemand::value value);
   void read_records(ondemand::value value);
   void read_record(ondemand::value value);
-  void read_field(std::string_view key, ondemand::value value, RecordSpans &spans);
-  Span write_string(std::string_view key, std::string_view token, RecordSpans &spans);
+  void read_field(std::string_view key, ondemand::value value);
   void walk(ondemand::value value, int depth);
   void consume(ondemand::value value, std::string_view token);
-  void point_records();
 
   simdjson::padded_string_view body_;
-  const SalesforceFields &fields_;
+  SalesforceRecordWriter writer_;
   ondemand::document document_;
   SalesforceAnswer answer_;
-  std::vector<RecordSpans> spans_;
   bool has_records_ = false;
   bool has_done_ = false;
 };
@@ -103,7 +78,6 @@ void AnswerReader::damaged() {
 }
 
 SalesforceAnswer AnswerReader::read(ondemand::parser &parser) {
-  answer_.page.storage.reserve(body_.size() + 64);
   if (parser.iterate(body_).get(document_)) {
     throw salesforce_malformed("It is cut off or damaged.");
   }
@@ -119,7 +93,7 @@ SalesforceAnswer AnswerReader::read(ondemand::parser &parser) {
   if (!answer_.done && answer_.next.empty()) {
     throw salesforce_malformed("It says that there is more, but not where.");
   }
-  point_records();
+  answer_.page = writer_.finish();
   return std::move(answer_);
 }
 
@@ -147,67 +121,24 @@ void AnswerReader::read_record(ondemand::value value) {
   std::string_view token = token_of(value);
   if (!token.starts_with('{')) {
     walk(value, 0);
-    answer_.page.rejects.push_back({"the record is not an object", clipped(token)});
+    writer_.reject("the record is not an object", token);
     return;
   }
-  std::string &out = answer_.page.storage;
-  RecordSpans spans;
-  spans.raw.at = out.size();
-  out += '{';
+  writer_.begin();
   for (auto item : take(value.get_object())) {
     ondemand::field field = take(std::move(item));
     std::string_view key = take(field.unescaped_key());
-    read_field(key, field.value(), spans);
+    read_field(key, field.value());
   }
-  if (out.back() == ',') out.pop_back();
-  out += '}';
-  spans.raw.length = out.size() - spans.raw.at;
-  if (spans.id.length == 0) spans.unfit = "the record has no " + fields_.id;
-  if (spans.id.length > kLongestId) spans.unfit = "the record's " + fields_.id + " is too long";
-  if (!spans.unfit.empty()) {
-    std::string_view raw = std::string_view(out).substr(spans.raw.at);
-    answer_.page.rejects.push_back({std::move(spans.unfit), clipped(raw)});
-    out.resize(spans.raw.at);
-    return;
-  }
-  spans_.push_back(std::move(spans));
+  writer_.end();
 }
 
-void AnswerReader::read_field(std::string_view key, ondemand::value value, RecordSpans &spans) {
+void AnswerReader::read_field(std::string_view key, ondemand::value value) {
   std::string_view token = token_of(value);
   if (is_nested(token) || !is_identifier(key)) return walk(value, 0);
   consume(value, token);
-  std::string &out = answer_.page.storage;
-  out.append("\"").append(key).append("\":");
-  if (token == "\"\"") {
-    out.append("null");
-  } else if (token.starts_with('"')) {
-    Span text = write_string(key, token, spans);
-    bool plain = std::string_view(out).substr(text.at, text.length).find('\\') == out.npos;
-    if (key == fields_.id && plain) spans.id = text;
-  } else {
-    if (key == fields_.deleted) spans.deleted = token == "true";
-    if (!fits_jsonb(token))
-      spans.unfit = "the number of " + std::string(key) + " is beyond what Postgres can hold";
-    out.append(token);
-  }
-  out += ',';
-}
-
-// Writes a text, a stamp in its one form; where it stands, without its quotes.
-Span AnswerReader::write_string(std::string_view key, std::string_view token, RecordSpans &spans) {
-  std::string &out = answer_.page.storage;
-  size_t at = out.size() + 1;
-  if (fields_.stamps.contains(key)) {
-    if (std::optional<int64_t> ms = read_stamp(token.substr(1, token.size() - 2))) {
-      out.append("\"").append(write_stamp(*ms)).append("\"");
-      Span stamp{at, out.size() - at - 1};
-      if (key == fields_.stamp) spans.modified = stamp;
-      return stamp;
-    }
-  }
-  if (!append_json_string(out, token, &answer_.page.replaced_characters)) damaged();
-  return {at, out.size() - at - 1};
+  if (!token.starts_with('"')) return writer_.put_scalar(key, token);
+  if (!writer_.put_json_string(key, token)) damaged();
 }
 
 // On-Demand checks only what is visited: what is not kept is visited here.
@@ -235,24 +166,23 @@ void AnswerReader::consume(ondemand::value value, std::string_view token) {
   }
 }
 
-void AnswerReader::point_records() {
-  std::string_view storage = answer_.page.storage;
-  answer_.page.records.reserve(spans_.size());
-  for (const RecordSpans &spans : spans_) {
-    Record record;
-    record.id = storage.substr(spans.id.at, spans.id.length);
-    record.modified = storage.substr(spans.modified.at, spans.modified.length);
-    record.raw = storage.substr(spans.raw.at, spans.raw.length);
-    record.deleted = spans.deleted;
-    answer_.page.records.push_back(record);
-  }
-}
-
 }  // namespace
 
 Error salesforce_malformed(const std::string &detail) {
   return {ErrorClass::kProvider, "the answer of salesforce is not the JSON that was expected",
           detail};
+}
+
+// An address that was seen before would lead round for ever. One address is remembered, at the
+// first, second, fourth, eighth ... page: no circle escapes it.
+void salesforce_go_on(Json &place, const std::string &next) {
+  if (next == place.value("next", "") || next == place.value("mark", "")) {
+    throw salesforce_malformed("It names a page as the next one that was read before.");
+  }
+  const int64_t pages = place.value("pages", int64_t{0}) + 1;
+  place["next"] = next;
+  place["pages"] = pages;
+  if ((pages & (pages - 1)) == 0) place["mark"] = next;
 }
 
 SalesforceAnswer read_salesforce_answer(const std::string &body, const SalesforceFields &fields) {

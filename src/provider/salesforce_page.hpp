@@ -2,23 +2,16 @@
 // the next page is. It knows the shape of the answer and nothing of how it was asked for.
 #pragma once
 
-#include <set>
 #include <string>
 
 #include "error.hpp"
+#include "json.hpp"
 #include "page.hpp"
+#include "provider/salesforce_record.hpp"
 
 #include "pure.hpp"
 
 namespace supaglue {
-
-/// What must be known of the object's fields to read its records.
-struct SalesforceFields {
-  std::string id;
-  std::string stamp;                          // empty: the object has none
-  std::string deleted;                        // empty: the object has none
-  std::set<std::string, std::less<>> stamps;  // every field that holds a date and time
-};
 
 struct SalesforceAnswer {
   Page page;
@@ -29,6 +22,10 @@ struct SalesforceAnswer {
 
 /// Throws kProvider when the text is not such an answer.
 SalesforceAnswer read_salesforce_answer(const std::string &body, const SalesforceFields &fields);
+
+/// Notes in a reading's place where its next page is. Throws kProvider when that leads round in a
+/// circle.
+void salesforce_go_on(Json &place, const std::string &next);
 
 /// "the answer of salesforce is not the JSON that was expected"
 Error salesforce_malformed(const std::string &detail);

@@ -115,6 +115,8 @@ Response Control::command(const Request &request) {
       if (name == "counters") return {200, counters(request.param("org")).dump()};
       if (name == "records")
         return request.param("provider") == "hubspot" ? hubspot_.truth(request) : records(request);
+      if (name == "bulk")
+        return {200, salesforce_.bulk().jobs(request.param("org", "default")).dump()};
       if (name == "held") {
         const std::lock_guard lock(mutex_);
         return {200, json{{"held", held_}}.dump()};
@@ -141,6 +143,7 @@ json Control::post(const std::string &name, const json &document) {
        {"remove_field", &Control::change_schema},
        {"add_object", &Control::change_schema},
        {"remove_object", &Control::change_schema},
+       {"bulk", &Control::change_access},
        {"create_org", &Control::change_access},
        {"expire_tokens", &Control::change_access},
        {"revoke", &Control::change_access},
@@ -275,8 +278,12 @@ json Control::change_schema(const std::string &name, const json &document) {
 }
 
 json Control::change_access(const std::string &name, const json &document) {
-  allow(document, {"org", "revoked", "mode", "ms", "used", "limit"});
   const std::string org = document.value("org", "default");
+  if (name == "bulk") {
+    salesforce_.bulk().tell(org, document);
+    return json::object();
+  }
+  allow(document, {"org", "revoked", "mode", "ms", "used", "limit"});
   OAuth &oauth = salesforce_.oauth();
   if (name == "create_org") world_.create(org);
   if (name == "expire_tokens") oauth.expire_tokens(document.value("org", ""));
@@ -340,9 +347,9 @@ json Control::disturb(const std::string &name, const json &document) {
 // --- Answers
 // --------------------------------------------------------------------------------------
 json Control::counters(const std::string &only) {
-  static const char *const kinds[] = {"token",  "describe",  "query", "query_more",
-                                      "list",   "search",    "batch", "properties",
-                                      "owners", "pipelines", "other"};
+  static const char *const kinds[] = {
+      "token", "describe", "query", "query_more", "bulk_create", "bulk_poll", "bulk_results",
+      "list",  "search",   "batch", "properties", "owners",      "pipelines", "other"};
   const std::map<std::string, size_t> reuse = salesforce_.oauth().reuse_counts();
   const std::lock_guard lock(mutex_);
   json total = {{"requests", 0}, {"refresh_reuse", 0}, {"max_concurrent", most_concurrent_}};

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <utility>
 
 namespace simulator {
 
@@ -175,6 +176,7 @@ void Query::select(const SoqlField &field) {
     if (!item.parent && item.field == path.leaf)
       refuse("INVALID_FIELD", field.at, "duplicate field selected: " + field.path);
   node->items.push_back({"\"" + path.leaf->name + "\":", path.leaf, nullptr});
+  columns_.push_back(path);
 }
 
 static void append_attributes(std::string &out, const Table &table, RowNumber row,
@@ -220,6 +222,45 @@ std::string record_json(const Table &table, RowNumber row, const std::vector<con
     table.append_json(out, row, table.change(row), *field, base);
   }
   return out + "}";
+}
+
+// --- CSV
+// ------------------------------------------------------------------------------------------
+std::vector<std::string> Query::csv_columns() const {
+  const bool is_beyond = is_aggregate() || soql_.offset > 0 || soql_.select[0].function == "FIELDS";
+  if (is_beyond)
+    throw ApiError(400, "API_ERROR",
+                   "Implementation restriction: aggregates, FIELDS() and OFFSET are not supported "
+                   "in Bulk Query");
+  std::vector<std::string> names;
+  for (const Path &path : columns_) {
+    if (path.leaf->is_compound())
+      throw ApiError(400, "FUNCTIONALITY_NOT_ENABLED",
+                     "Selecting compound data not supported in Bulk Query");
+    if (path.leaf->role == Role::blob)
+      throw ApiError(400, "API_ERROR", "Selecting binary data not supported in Bulk Query");
+    std::string name;
+    for (const Field *hop : path.hops) name += hop->relationship + ".";
+    names.push_back(name + path.leaf->name);
+  }
+  return names;
+}
+
+void Query::append_csv(std::string &out, RowNumber row, const std::string &delimiter) const {
+  thread_local Value value;
+  bool is_first = true;
+  for (const Path &path : columns_) {
+    if (!std::exchange(is_first, false)) out += delimiter;
+    read(value, path, row);
+    out += '"';
+    if (value.kind == Value::Kind::number && path.leaf->type != "int" && path.leaf->type != "long")
+      append_java_double(out, value.text);
+    else if (path.leaf->type == "datetime" && !value.is_null())
+      out.append(value.text, 0, value.text.size() - 5) += 'Z';
+    else if (!value.is_null())
+      for (const char c : value.text) out.append(c == '"' ? 2 : 1, c);
+    out += '"';
+  }
 }
 
 // --- WHERE: binding

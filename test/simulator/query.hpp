@@ -24,6 +24,10 @@ class Query {
   std::vector<std::string> run_aggregate(bool with_deleted) const;  // each a record's JSON
   // base: /services/data/vNN.0 with the org's prefix
   void append_record(std::string &out, RowNumber row, const std::string &base) const;
+  // Of a query for a job: what its columns are headed by, and a record's line without its end.
+  // Throws ApiError for what a job cannot be asked.
+  std::vector<std::string> csv_columns() const;
+  void append_csv(std::string &out, RowNumber row, const std::string &delimiter) const;
 
  private:
   struct Path;
@@ -55,6 +59,7 @@ class Query {
   const Table &table_;
   std::unique_ptr<Test> where_;
   std::unique_ptr<Node> select_;
+  std::vector<Path> columns_;  // of a query that is no aggregate
 };
 
 // The JSON of a record with all its fields, or those given.

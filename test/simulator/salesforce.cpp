@@ -11,8 +11,7 @@ namespace simulator {
 
 using nlohmann::json;
 
-static constexpr size_t most_cursors = 100;            // of an org; the oldest goes
-static constexpr size_t most_page_bytes = 256u << 20;  // of pages kept for the next asker
+static constexpr size_t most_cursors = 100;  // of an org; the oldest goes
 
 static Response error(int status, const std::string &code, const std::string &message) {
   const json document = json::array({{{"message", message}, {"errorCode", code}}});
@@ -46,6 +45,10 @@ static std::string object_of(const std::string &soql) {
   return "";
 }
 
+static bool is_of_jobs(const std::vector<std::string> &parts) {
+  return parts.size() > 1 && parts[0] == "jobs" && parts[1] == "query";
+}
+
 Target Salesforce::target_of(const Request &request) {
   Target target;
   target.org = "default";
@@ -76,6 +79,10 @@ Target Salesforce::target_of(const Request &request) {
       const auto cursor = cursors.find(parts[4].substr(0, parts[4].rfind('-')));
       if (cursor != cursors.end()) target.object = object_of(cursor->second->soql);
     }
+  } else if (is_of_jobs({parts.begin() + 3, parts.end()})) {
+    const std::vector<std::string> rest(parts.begin() + 5, parts.end());
+    target.kind = Bulk::kind_of(request, rest);
+    target.object = object_of(bulk_.soql_of(request, target.org, rest));
   }
   return target;
 }
@@ -164,14 +171,15 @@ Response Salesforce::data(const Request &request, const Target &target) {
 
 Response Salesforce::route(const Request &request, const Target &, Org &org,
                            const std::string &base, const std::string &rest) {
+  const std::vector<std::string> parts = segments(rest);
+  const std::shared_lock lock(org.mutex);
+  if (is_of_jobs(parts)) return bulk_.answer(request, org, base, {parts.begin() + 2, parts.end()});
   if (request.method != "GET" && request.method != "HEAD")
     return error(405, "METHOD_NOT_ALLOWED",
                  "HTTP Method '" + request.method + "' not allowed. Allowed are HEAD,GET");
-  const std::vector<std::string> parts = segments(rest);
-  const std::shared_lock lock(org.mutex);
   if (parts.empty()) {
     json resources;
-    for (const char *name : {"sobjects", "query", "queryAll", "limits"})
+    for (const char *name : {"sobjects", "query", "queryAll", "jobs", "limits"})
       resources[name] = base + "/" + name;
     resources["identity"] = oauth_.identity_url(org);
     return {200, resources.dump()};
@@ -283,11 +291,12 @@ Response Salesforce::limits(const Request &request, const Org &org, const std::s
     return {200, json{{"sObjects", counts}}.dump()};
   }
   if (rest != "limits") return not_found();
+  const size_t jobs_left = bulk_.jobs_left(org.name());
   const std::lock_guard lock(mutex_);
   const OrgState &state = states_[org.name()];
   const size_t remaining = state.limit > state.used ? state.limit - state.used : 0;
   return {200, json{{"DailyApiRequests", {{"Max", state.limit}, {"Remaining", remaining}}},
-                    {"DailyBulkV2QueryJobs", {{"Max", 10000}, {"Remaining", 10000}}}}
+                    {"DailyBulkV2QueryJobs", {{"Max", 10000}, {"Remaining", jobs_left}}}}
                    .dump()};
 }
 
@@ -422,34 +431,8 @@ Response Salesforce::page(const Request &request, const Org &org, const std::str
   const size_t batch = batch_size(request, cursor.batch, options_.any_page_size);
   const std::string key = base + "/" + locator + "-" + std::to_string(offset) + "+" +
                           std::to_string(batch) + "@" + org.name() + std::to_string(org.version);
-  Page page;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = pages_.find(key); found != pages_.end()) page = found->second;
-  }
-  const bool is_new = !page.plain;
-  if (is_new)
-    page.plain =
-        std::make_shared<const std::string>(page_text(base, locator, cursor, query, offset, batch));
-  const bool wants_gzip = request.accepts_gzip() && page.plain->size() > 1024;
-  const bool is_zipping = wants_gzip && !page.zipped;
-  if (is_zipping) page.zipped = gzip(*page.plain);
-  if ((is_new || is_zipping) && page.plain->size() > 10000) {
-    const std::lock_guard lock(mutex_);
-    if (pages_.insert_or_assign(key, page).second) page_order_.push_back(key);
-    page_bytes_ += (is_new ? page.plain->size() : 0) + (is_zipping ? page.zipped->size() : 0);
-    while (page_bytes_ > most_page_bytes && !page_order_.empty()) {
-      const Page &oldest = pages_.at(page_order_.front());
-      const size_t bytes = oldest.plain->size() + (oldest.zipped ? oldest.zipped->size() : 0);
-      page_bytes_ -= std::min(page_bytes_, bytes);
-      pages_.erase(page_order_.front());
-      page_order_.pop_front();
-    }
-  }
-  Response response;
-  response.body = wants_gzip ? page.zipped : page.plain;
-  response.is_gzip = wants_gzip;
-  return response;
+  return pages_.answer(request, key,
+                       [&] { return page_text(base, locator, cursor, query, offset, batch); });
 }
 
 }  // namespace simulator

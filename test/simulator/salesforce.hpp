@@ -9,9 +9,11 @@
 #include <mutex>
 #include <string>
 
+#include "bulk.hpp"
 #include "message.hpp"
 #include "oauth.hpp"
 #include "org.hpp"
+#include "page_cache.hpp"
 
 namespace simulator {
 
@@ -22,7 +24,7 @@ struct Target {
   std::string prefix;  // /org/NAME, or empty
   std::string org;
   std::string path;            // without the prefix
-  std::string kind = "other";  // token, describe, query, query_more, other
+  std::string kind = "other";  // token, describe, query, query_more, bulk_*, other
   std::string object;
   std::string provider = "salesforce";
 };
@@ -35,11 +37,16 @@ class Salesforce {
   };
 
   Salesforce(World &world, const Clock &clock, Options options)
-      : world_(world), clock_(clock), options_(options), oauth_(world, clock) {}
+      : world_(world),
+        clock_(clock),
+        options_(options),
+        oauth_(world, clock),
+        bulk_(clock, pages_) {}
 
   Target target_of(const Request &request);
   Response answer(const Request &request, const Target &target);
   OAuth &oauth() { return oauth_; }
+  Bulk &bulk() { return bulk_; }
   void drop_locators(const std::string &org);
   void set_usage(const std::string &org, size_t used, size_t limit);
 
@@ -55,9 +62,6 @@ class Salesforce {
     std::map<std::string, std::shared_ptr<const Cursor>> cursors;
     std::deque<std::string> order;
     size_t used = 0, limit = 100000;
-  };
-  struct Page {
-    std::shared_ptr<const std::string> plain, zipped;
   };
 
   Response identity(const Request &request, const Target &target);
@@ -87,11 +91,10 @@ class Salesforce {
   const Clock &clock_;
   Options options_;
   OAuth oauth_;
+  PageCache pages_;
+  Bulk bulk_;
   std::mutex mutex_;  // of what follows
   std::map<std::string, OrgState> states_;
-  std::map<std::string, Page> pages_;
-  std::deque<std::string> page_order_;
-  size_t page_bytes_ = 0;
 };
 
 }  // namespace simulator

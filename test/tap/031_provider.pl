@@ -87,7 +87,7 @@ my %cases = (
 	token_elsewhere => [ 'transient', qr/could not be reached/, grants(qq({"access_token": "x", "instance_url": "$elsewhere"})) ],
 	token_short => [ 'authentication', qr/./, grants(qq({"access_token": "x", "instance_url": "$url/org/token_short", "expires_in": 5})) ],
 	describe_empty => [ 'gone', qr/no Id/, status('describe', 200, '{"fields": []}') ],
-	describe_wide => [ 'provider', qr/too long/, status('describe', 200, '{"fields": [' . join(',', '{"name": "Id", "type": "id"}',
+	describe_wide => [ 'gone', qr/No such column/, status('describe', 200, '{"fields": [' . join(',', '{"name": "Id", "type": "id"}',
 		map { qq({"name": "AFieldWithARatherLongName$_", "type": "string"}) } 1 .. 1000) . ']}') ],
 	huge_id => [ 'data', qr/./, records(map { '{"Id": "' . join('', map { chr(97 + rand 26) } 1 .. 9000) . '"}' } ('a' .. 'z')) ],
 	huge_number => [ 'data', qr/./, records(map { record("aa$_", ', "Amount": 1e200000') } ('a' .. 'z')) ],

@@ -96,56 +96,21 @@ TEST(ConfigTest, ReadsTheSeed) {
             R"("user":"admin","ssl_mode":"verify-full"})");
   EXPECT_EQ(destination.secret.dump(), R"({"password":"admin"})");
 
-  // Its common objects belong to a later version; all the rest is read.
-  Json sync_config = Json::parse(kSeedSyncConfig);
-  sync_config["common_objects"] = Json::array();
-  Document sync = read_sync_config(sync_config.dump(), "salesforce");
+  const std::string schedule =
+      R"("config":{"period_ms":3600,"strategy":"full","full_refresh_every_ms":604800000,)"
+      R"("auto_start_on_connection":true}})";
+  Document sync = read_sync_config(kSeedSyncConfig, "salesforce");
   EXPECT_EQ(sync.id, 1);
   EXPECT_EQ(sync.name, "my salesforce sync");
   EXPECT_EQ(sync.plain.dump(),
             R"({"destination_id":1,"provider_id":2,"default_config":{"period_ms":3600,)"
             R"("strategy":"full","full_refresh_every_ms":604800000,)"
             R"("auto_start_on_connection":true},"objects":[)"
-            R"({"object_type":"standard","object":"Opportunity","config":{"period_ms":3600,)"
-            R"("strategy":"full","full_refresh_every_ms":604800000,)"
-            R"("auto_start_on_connection":true}},)"
-            R"({"object_type":"custom","object":"MyCustomObject__c","config":{"period_ms":3600,)"
-            R"("strategy":"full","full_refresh_every_ms":604800000,)"
-            R"("auto_start_on_connection":true}}]})");
+            R"({"object_type":"common","object":"contact",)" +
+                schedule + R"(,{"object_type":"common","object":"account",)" + schedule +
+                R"(,{"object_type":"standard","object":"Opportunity",)" + schedule +
+                R"(,{"object_type":"custom","object":"MyCustomObject__c",)" + schedule + "]}");
   EXPECT_TRUE(sync.secret.is_null());
-}
-
-TEST(ConfigTest, RefusesWhatLaterVersionsOffer) {
-  const std::string ids = R"("destination_id":1,"provider_id":2)";
-  struct Case {
-    std::string document, path;
-  };
-  for (
-      const Case &c : {
-          Case{kSeedSyncConfig, "common_objects"},
-          Case{"{" + ids + R"(,"config":{"common_objects":[{"object":"contact"}]}})",
-               "config.common_objects"},
-          Case{"{" + ids + R"(,"entities":[{"entity_id":1}]})", "entities"},
-          Case{"{" + ids + R"(,"standard_objects":[{"object":"Lead","schema":"s"}]})",
-               "standard_objects[0].schema"},
-          Case{"{" + ids + R"(,"standard_objects":[{"object":"Lead","fields":["a"]}]})",
-               "standard_objects[0].fields"},
-          Case{"{" + ids + R"(,"standard_objects":[{"object":"Lead","columns":"typed"}]})",
-               "standard_objects[0].columns"},
-          Case{
-              "{" + ids +
-                  R"(,"custom_objects":[{"object":"X"},{"object":"Y","associations_to_fetch":["a"]}]})",
-              "custom_objects[1].associations_to_fetch"},
-      }) {
-    try {
-      read_sync_config(c.document);
-      ADD_FAILURE() << c.document;
-    } catch (const Error &error) {
-      EXPECT_EQ(error.message, '"' + c.path + "\" in sync config is not offered by this version");
-      EXPECT_EQ(error.sqlstate, "0A000");
-      EXPECT_EQ(error.error_class, ErrorClass::kBadDocument);
-    }
-  }
 }
 
 struct Good {
@@ -302,7 +267,7 @@ TEST(ConfigTest, SaysWhatIsWrong) {
           {"provider", "7", "the provider document must be a JSON object", ""},
           {"provider", "{}", "missing key \"provider_name\" in provider", ""},
           {"provider", R"({"provider_name":"salesfroce"})",
-           "\"provider_name\" in provider must be \"salesforce\"",
+           "\"provider_name\" in provider must be one of \"hubspot\", \"salesforce\"",
            "Perhaps you meant \"salesforce\"."},
           {"provider", R"({"name":"salesforce"})",
            "missing key \"config.oauth.credentials.client_id\" in provider", ""},

@@ -91,6 +91,20 @@ TEST(ExchangeTest, RefusesCredentialsAndFraming) {
               R"("headers" in request must hold names and values of one line each)");
 }
 
+TEST(ExchangeTest, RefusesWhatTheConnectorCarriesTheCredentialIn) {
+  Connector connector;
+  connector.carriers["api_key"] = {Carrier::Where::kHeader, "X-Key", ""};
+  connector.carriers["basic"] = {Carrier::Where::kQuery, "key", ""};
+  EXPECT_THROW(
+      read_exchange(connector, R"({"method": "GET", "path": "/", "headers": {"x-key": "a"}})"),
+      Error);
+  EXPECT_THROW(read_exchange(connector, R"({"method": "GET", "path": "/", "query": {"Key": "a"}})"),
+               Error);
+  EXPECT_THROW(read_exchange(connector, R"({"method": "GET", "path": "/?a=b&%6bey=c"})"), Error);
+  EXPECT_EQ(read_exchange(connector, R"({"method": "GET", "path": "/?keyring=c"})").url,
+            "/?keyring=c");
+}
+
 TEST(ExchangeTest, ChecksTheDocument) {
   EXPECT_EQ(complaint(R"({"path": "/"})"), R"(missing key "method" in request)");
   EXPECT_NE(complaint(R"({"method": "TRACE", "path": "/"})").find("\"method\""), std::string::npos);

@@ -3,6 +3,8 @@
 // point.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <map>
 #include <string>
@@ -415,18 +417,30 @@ TEST(SalesforceTest, RefusesADescriptionThatItCannotUse) {
   }
 }
 
-TEST(SalesforceTest, RefusesAQueryThatIsTooLong) {
-  std::string body = R"({"fields":[{"name":"Id","type":"id"})";
+// A description with so many fields that a query for them is too long for an address.
+std::string wide_describe() {
+  std::string body =
+      R"({"fields":[{"name":"Id","type":"id"},{"name":"SystemModstamp","type":"datetime"})";
   for (int i = 0; i < 800; ++i) {
     body += R"(,{"name":"A_rather_long_field_)" + std::to_string(i) + R"(__c","type":"string"})";
   }
-  try {
-    source_of(contacts())->accept(answer(body + "]}"));
-    ADD_FAILURE();
-  } catch (const Error &error) {
-    EXPECT_EQ(error.message, "the query for \"Contact\" of salesforce is too long");
-    EXPECT_EQ(error.hint, "Leave fields out with \"exclude_fields\".");
-    EXPECT_EQ(error.error_class, ErrorClass::kProvider);
+  return body + "]}";
+}
+
+// A live scan cannot wait for a job, and ids are few.
+TEST(SalesforceTest, RefusesAQueryThatIsTooLong) {
+  for (bool live : {true, false}) {
+    Task task = contacts();
+    task.live = live;
+    if (!live) task.ids = {"003000000000001AAA"};
+    try {
+      source_of(task)->accept(answer(wide_describe()));
+      ADD_FAILURE();
+    } catch (const Error &error) {
+      EXPECT_EQ(error.message, "the query for \"Contact\" of salesforce is too long");
+      EXPECT_EQ(error.hint, "Leave fields out with \"exclude_fields\".");
+      EXPECT_EQ(error.error_class, ErrorClass::kProvider);
+    }
   }
 }
 
@@ -472,6 +486,445 @@ TEST(SalesforceTest, DescribesAgainOnceWhenAFieldIsGone) {
   EXPECT_EQ(source->describe_request(), "SELECT Id, SystemModstamp FROM Contact");
   EXPECT_FALSE(source->recover(kFieldGone));
   EXPECT_FALSE(source->recover(Error(ErrorClass::kProvider, "x", "MALFORMED_QUERY")));
+}
+
+// --- Jobs
+// -----------------------------------------------------------------------------------------
+
+const char kJobs[] = "/services/data/v62.0/jobs/query";
+const char kCreated[] =
+    R"({"id":"750R0000000zlh9IAA","operation":"queryAll","object":"Contact","state":"UploadComplete",)"
+    R"("concurrencyMode":"Parallel","contentType":"CSV","apiVersion":62.0,"lineEnding":"LF"})";
+
+std::string status(const std::string &state, int processed, const std::string &more = "") {
+  return R"({"id":"750R0000000zlh9IAA","state":")" + state + R"(","numberRecordsProcessed":)" +
+         std::to_string(processed) + more + "}";
+}
+
+Response page_of_job(const std::string &body, const std::string &locator, int count) {
+  Response response = answer(body);
+  response.headers = {{"sforce-locator", locator},
+                      {"sforce-numberofrecords", std::to_string(count)}};
+  return response;
+}
+
+const char kHeader[] =
+    R"("Id","IsDeleted","Name","Amount__c","Birthdate","CreatedDate","LastModifiedDate","SystemModstamp")"
+    "\n";
+
+std::string line(const std::string &id, const std::string &name = "x") {
+  return '"' + id + R"(","false",")" + name +
+         R"(","1.10","2024-01-02","2024-01-02T03:04:05.000Z","","2024-02-03T04:05:06.000Z")"
+         "\n";
+}
+
+// A source whose query is one for a job, which is still to be created.
+std::unique_ptr<Source> before_job(const Task &task = contacts()) {
+  std::unique_ptr<Source> source = described(task);
+  Accepted accepted = source->accept(answer(page_of(0, 3, 10'001, "/next")));
+  EXPECT_FALSE(accepted.is_page);
+  return source;
+}
+// One whose job is created, and one whose job is complete.
+std::unique_ptr<Source> with_job() {
+  std::unique_ptr<Source> source = before_job();
+  source->accept(answer(kCreated));
+  return source;
+}
+std::unique_ptr<Source> with_results(int records = 3) {
+  std::unique_ptr<Source> source = with_job();
+  source->accept(answer(status("JobComplete", records)));
+  return source;
+}
+
+Error refusal(const std::string &detail, ErrorClass error_class = ErrorClass::kProvider) {
+  return {error_class, "salesforce refused the request",
+          "The provider answered HTTP 400 " + detail};
+}
+
+TEST(SalesforceBulkTest, ReadsMuchByAJob) {
+  std::unique_ptr<Source> source = before_job();
+  EXPECT_EQ(source->total(), 10'001);
+  Request request = request_of(*source);
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.url, kJobs);
+  ASSERT_EQ(request.headers.size(), 1U);
+  EXPECT_EQ(request.headers[0].value, "application/json");
+  EXPECT_EQ(Json::parse(request.body),
+            Json::parse(R"({"operation":"queryAll","query":"SELECT )" + std::string(kAllFields) +
+                        R"( FROM Contact","contentType":"CSV","columnDelimiter":"COMMA",)"
+                        R"("lineEnding":"LF"})"));
+  Accepted accepted = source->accept(answer(kCreated));
+  EXPECT_FALSE(accepted.is_page);
+  EXPECT_TRUE(accepted.keep);
+  request = request_of(*source);
+  EXPECT_EQ(request.method, "GET");
+  EXPECT_EQ(request.url, std::string(kJobs) + "/750R0000000zlh9IAA");
+  EXPECT_EQ(request.delay_ms, 1000);
+  EXPECT_FALSE(source->accept(answer(status("InProgress", 0))).keep);
+  EXPECT_FALSE(source->accept(answer(status("JobComplete", 3))).is_page);
+  EXPECT_EQ(source->total(), 3);
+  request = request_of(*source);
+  EXPECT_EQ(request.url, std::string(kJobs) + "/750R0000000zlh9IAA/results?maxRecords=50000");
+  EXPECT_EQ(request.delay_ms, 0);
+  ASSERT_EQ(request.headers.size(), 1U);
+  EXPECT_EQ(request.headers[0].value, "text/csv");
+  accepted = source->accept(page_of_job(kHeader + line("a") + line("b"), "MTAw+/=", 2));
+  EXPECT_TRUE(accepted.is_page);
+  EXPECT_EQ(accepted.page.records.size(), 2U);
+  EXPECT_TRUE(request_of(*source).url.ends_with("?maxRecords=50000&locator=MTAw%2B%2F%3D"));
+  accepted = source->accept(page_of_job(kHeader + line("c"), "null", 1));
+  ASSERT_EQ(accepted.page.records.size(), 1U);
+  EXPECT_EQ(accepted.page.records[0].id, "c");
+  EXPECT_TRUE(is_done(*source));
+  EXPECT_EQ(source->cursor().dump(), R"({"done":true})");
+  EXPECT_EQ(source->total(), 3);
+}
+
+TEST(SalesforceBulkTest, GoesOnFromEveryPoint) {
+  const std::vector<Response> answers = {
+      answer(kDescribe),
+      answer(page_of(0, 3, 10'001, "/next")),
+      answer(kCreated),
+      answer(status("UploadComplete", 0)),
+      answer(status("InProgress", 2)),
+      answer(status("JobComplete", 4)),
+      page_of_job(kHeader + line("a") + line("b"), "one", 2),
+      page_of_job(kHeader + line("c"), "two", 1),
+      page_of_job(kHeader + line("d"), "null", 1),
+  };
+  std::vector<std::string> asked;
+  for (bool anew : {false, true}) {
+    std::unique_ptr<Source> source = source_of(contacts());
+    std::string ids;
+    for (size_t i = 0; i < answers.size(); ++i) {
+      const std::string url = request_of(*source).url;
+      if (!anew) asked.push_back(url);
+      EXPECT_EQ(url, asked[i]);
+      for (const Record &r : source->accept(answers[i]).page.records) ids += r.id;
+      if (anew) {
+        source = source_of(contacts(), Json::parse(source->plan().dump()),
+                           Json::parse(source->cursor().dump()));
+      }
+    }
+    EXPECT_TRUE(is_done(*source));
+    EXPECT_EQ(ids, "abcd");
+  }
+}
+
+TEST(SalesforceBulkTest, GoesByRestForLittleForIdsAndForTheLive) {
+  std::unique_ptr<Source> source = described(contacts());
+  EXPECT_TRUE(source->accept(answer(page_of(0, 3, 10'000, "/next"))).is_page);
+  EXPECT_EQ(request_of(*source).url, "/next");
+  source = described(contacts());  // much, and all of it came at once
+  EXPECT_TRUE(source->accept(answer(page_of(0, 3, 10'001, ""))).is_page);
+  Task live = contacts(), ids = contacts();
+  live.live = true;
+  ids.ids = {"003000000000001AAA"};
+  for (const Task &task : {live, ids}) {
+    source = described(task);
+    EXPECT_TRUE(source->accept(answer(page_of(0, 3, 10'001, "/next"))).is_page);
+    EXPECT_EQ(request_of(*source).url, "/next");
+  }
+}
+
+TEST(SalesforceBulkTest, AsksForDeletedRecordsOrNot) {
+  Task task = contacts();
+  task.with_deleted = false;
+  task.since = "2024-01-02T03:04:05Z";
+  const Json body = Json::parse(request_of(*before_job(task)).body);
+  EXPECT_EQ(body["operation"], "query");
+  EXPECT_TRUE(body["query"].get<std::string>().ends_with(
+      " FROM Contact WHERE SystemModstamp >= 2024-01-02T03:04:05.000Z"));
+}
+
+TEST(SalesforceBulkTest, WaitsLongerAndLonger) {
+  std::unique_ptr<Source> source = with_job();
+  int64_t waited = 0, before = 0;
+  for (int polls = 0; polls < 200; ++polls) {
+    const int64_t delay = request_of(*source).delay_ms;
+    EXPECT_GE(delay, before);
+    EXPECT_EQ(delay, std::clamp<int64_t>(waited / 4, 1000, 10'000));
+    waited += delay;
+    before = delay;
+    source->accept(answer(status("InProgress", polls)));
+  }
+  EXPECT_EQ(before, 10'000);
+}
+
+TEST(SalesforceBulkTest, GivesUpAJobThatMakesNoProgress) {
+  std::unique_ptr<Source> source = with_job();
+  source->accept(answer(status("InProgress", 7)));
+  int polls = 0;
+  try {
+    for (; polls < 2000; ++polls) source->accept(answer(status("InProgress", 7)));
+    ADD_FAILURE();
+  } catch (const Error &error) {
+    EXPECT_EQ(error.error_class, ErrorClass::kTransient);
+    EXPECT_EQ(error.message, "the bulk job of salesforce makes no progress");
+  }
+  EXPECT_GT(polls, 720);
+}
+
+TEST(SalesforceBulkTest, FailsWithTheJobsWords) {
+  struct Case {
+    std::string body, detail;
+  };
+  for (const Case &c : std::vector<Case>{
+           {status("Failed", 0, R"(,"errorMessage":"InvalidBatch : it was too slow")"),
+            "It ended as Failed: InvalidBatch : it was too slow."},
+           {status("Failed", 0), "It ended as Failed."},
+           {status("Aborted", 0, R"(,"errorMessage":null)"), "It ended as Aborted."}}) {
+    try {
+      with_job()->accept(answer(c.body));
+      ADD_FAILURE() << c.body;
+    } catch (const Error &error) {
+      EXPECT_EQ(error.error_class, ErrorClass::kProvider);
+      EXPECT_EQ(error.message, "the bulk job of salesforce has not succeeded");
+      EXPECT_EQ(error.detail, c.detail);
+    }
+  }
+}
+
+TEST(SalesforceBulkTest, RefusesAnswersOfAJobThatAreNone) {
+  for (const char *body : {"", "[]", "{}", "<html>", R"({"id":7})", R"({"id":"../x"})"})
+    EXPECT_THROW(before_job()->accept(answer(body)), Error) << body;
+  for (const char *body : {"", "[]", "{}", "<html>", R"({"state":7})"})
+    EXPECT_THROW(with_job()->accept(answer(body)), Error) << body;
+}
+
+// Whichever way a record comes, its JSON means the same.
+TEST(SalesforceBulkTest, WritesRecordsAsRestDoes) {
+  std::unique_ptr<Source> source = with_results(2);
+  Page page = std::move(
+      source
+          ->accept(page_of_job(kHeader + line("a", "A \"\"quoted\"\" \\ é,\n\tname ") +
+                                   R"("b","true","  ","","","2024-01-02T03:04:05.000+0000","","")",
+                               "null", 2))
+          .page);
+  ASSERT_EQ(page.records.size(), 2U);
+  EXPECT_EQ(page.records[0].id, "a");
+  EXPECT_EQ(page.records[0].modified, "2024-02-03T04:05:06.000Z");
+  EXPECT_FALSE(page.records[0].deleted);
+  EXPECT_EQ(Json::parse(page.records[0].raw),
+            Json::parse(R"({"Id":"a","IsDeleted":false,"Name":"A \"quoted\" \\ é,\n\tname ",)"
+                        R"("Amount__c":1.10,"Birthdate":"2024-01-02",)"
+                        R"("CreatedDate":"2024-01-02T03:04:05.000Z","LastModifiedDate":null,)"
+                        R"("SystemModstamp":"2024-02-03T04:05:06.000Z"})"));
+  EXPECT_NE(page.records[0].raw.find("1.10"), std::string::npos);
+  EXPECT_EQ(page.records[1].modified, "");
+  EXPECT_TRUE(page.records[1].deleted);
+  EXPECT_EQ(Json::parse(page.records[1].raw),
+            Json::parse(R"({"Id":"b","IsDeleted":true,"Name":"  ","Amount__c":null,)"
+                        R"("Birthdate":null,"CreatedDate":"2024-01-02T03:04:05.000Z",)"
+                        R"("LastModifiedDate":null,"SystemModstamp":null})"));
+}
+
+// The same record by the query API and by a job, of every type that there is.
+TEST(SalesforceBulkTest, IsOneFormWhicheverWay) {
+  const std::vector<std::array<const char *, 3>> fields = {
+      // type, as JSON, as CSV
+      {"id", R"("003A")", "003A"},
+      {"boolean", "false", "false"},
+      {"int", "-7", "-7"},
+      {"long", "12345678901234567", "12345678901234567"},
+      {"double", "25.0", "25.0"},
+      {"currency", "1.39E8", "1.39E8"},
+      {"currency", "139000000.0", "1.39E8"},
+      {"percent", "null", ""},
+      {"date", R"("2024-01-02")", "2024-01-02"},
+      {"datetime", R"("2024-01-02T03:04:05.000+0000")", "2024-01-02T03:04:05.000Z"},
+      {"time", R"("03:04:05.000Z")", "03:04:05.000Z"},
+      {"string", R"("true")", "true"},
+      {"string", R"("12")", "12"},
+      {"string", R"("a\r\nb\u0007")", "a\r\nb\a"},
+      {"string", R"("")", ""},
+      {"multipicklist", R"("A;B")", "A;B"},
+      {"anyType", "true", "true"},
+      {"anyType", "12.50", "12.50"},
+      {"anyType", R"("x")", "x"},
+      {"anyType", "null", ""},
+  };
+  std::string describe, json, header, csv;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    const std::string name = i == 0 ? "Id" : "F" + std::to_string(i);
+    const std::string comma = i == 0 ? "" : ",";
+    describe += comma + R"({"name":")" + name + R"(","type":")" + fields[i][0] + "\"}";
+    json += comma + '"' + name + "\":" + fields[i][1];
+    header += comma + '"' + name + '"';
+    csv += comma + '"' + fields[i][2] + '"';
+  }
+  describe = R"({"fields":[)" + describe + "]}";
+  std::unique_ptr<Source> rest = source_of(contacts()), bulk = source_of(contacts());
+  rest->accept(answer(describe));
+  bulk->accept(answer(describe));
+  bulk->accept(answer(page_of(0, 1, 20'000, "/next")));
+  bulk->accept(answer(kCreated));
+  bulk->accept(answer(status("JobComplete", 1)));
+  Accepted one = rest->accept(answer(R"({"totalSize":1,"done":true,"records":[{)" + json + "}]}"));
+  Accepted other = bulk->accept(page_of_job(header + "\n" + csv + "\n", "null", 1));
+  ASSERT_EQ(one.page.records.size(), 1U);
+  ASSERT_EQ(other.page.records.size(), 1U);
+  EXPECT_EQ(Json::parse(one.page.records[0].raw), Json::parse(other.page.records[0].raw));
+}
+
+TEST(SalesforceBulkTest, ReplacesAndSetsAsideWhatPostgresCannotHold) {
+  std::unique_ptr<Source> source = with_results(3);
+  std::string body = kHeader + line("a", std::string("x\0y", 3)) + line("") +
+                     R"("c","false","x","1e200000","","","","")";
+  Page page = std::move(source->accept(page_of_job(body, "null", 3)).page);
+  ASSERT_EQ(page.records.size(), 1U);
+  EXPECT_EQ(Json::parse(page.records[0].raw)["Name"], "x\ufffdy");
+  EXPECT_EQ(page.replaced_characters, 1);
+  ASSERT_EQ(page.rejects.size(), 2U);
+  EXPECT_EQ(page.rejects[0].reason, "the record has no Id");
+  EXPECT_EQ(page.rejects[1].reason, "the number of Amount__c is beyond what Postgres can hold");
+}
+
+TEST(SalesforceBulkTest, ReadsAnEmptyResult) {
+  for (const std::string &body : {std::string(), std::string(kHeader)}) {
+    std::unique_ptr<Source> source = with_results(0);
+    Accepted accepted = source->accept(answer(body));
+    EXPECT_TRUE(accepted.is_page);
+    EXPECT_TRUE(accepted.page.records.empty());
+    EXPECT_TRUE(is_done(*source));
+  }
+}
+
+TEST(SalesforceBulkTest, TakesALaterPageWithoutAHeaderForRecords) {
+  std::unique_ptr<Source> source = with_results();
+  source->accept(page_of_job(kHeader + line("a"), "next", 1));
+  Accepted accepted = source->accept(page_of_job(line("Id") + line("b"), "null", 2));
+  EXPECT_EQ(accepted.page.records.size(), 2U);
+}
+
+TEST(SalesforceBulkTest, RefusesWhatIsNotTheExpectedCsv) {
+  const std::string id_first = std::string(kHeader).substr(4);
+  const std::vector<Response> answers = {
+      page_of_job(line("a"), "null", 1),                                   // no header
+      page_of_job(std::string(kHeader) + "\"a\",\"false\"\n", "null", 1),  // too few values
+      page_of_job(kHeader + line("a") + "x,", "null", 2),
+      page_of_job(kHeader + line("a\",\"b"), "null", 1),    // too many
+      page_of_job(kHeader + line("a") + "\"b", "null", 2),  // a quote that is not closed
+      page_of_job(kHeader + line("a") + "\"b\"c", "null", 2),
+      page_of_job(kHeader + line("a\xff"), "null", 1),
+      page_of_job(kHeader + line("a"), "null", 2),  // fewer records than it says
+      page_of_job(kHeader + line("a"), "", 1),      // there are more, and no way to them
+      page_of_job("\"ID\"" + id_first + line("a"), "null", 1),
+      page_of_job("<html>sorry</html>", "null", 1),
+      page_of_job("", "", 0),
+  };
+  for (const Response &response : answers) {
+    try {
+      with_results()->accept(response);
+      ADD_FAILURE() << "accepted: " << response.body;
+    } catch (const Error &error) {
+      EXPECT_EQ(error.message, "the answer of salesforce is not the CSV that was expected");
+      EXPECT_EQ(error.error_class, ErrorClass::kProvider);
+    }
+  }
+}
+
+TEST(SalesforceBulkTest, RefusesEveryCutOffPage) {
+  const std::string whole = kHeader + line("a") + line("b");
+  for (size_t length = 0; length + 1 < whole.size(); ++length) {  // but for the last line's end
+    EXPECT_THROW(with_results()->accept(page_of_job(whole.substr(0, length), "null", 2)), Error)
+        << length;
+  }
+}
+
+TEST(SalesforceBulkTest, RefusesToGoRoundInACircle) {
+  std::unique_ptr<Source> source = with_results();
+  const auto go_round = [&] {
+    for (int i = 0; i < 20; ++i)
+      source->accept(page_of_job(kHeader + line("a"), "L" + std::to_string(i % 3), 1));
+  };
+  EXPECT_THROW(go_round(), Error);
+}
+
+TEST(SalesforceBulkTest, GoesByRestWhenAJobIsRefused) {
+  for (const Error &error :
+       {refusal("INVALIDENTITY: Entity 'Contact' is not supported by the Bulk API."),
+        refusal("API_ERROR: Implementation restriction: ..."),
+        refusal("LIMIT_EXCEEDED: ...", ErrorClass::kPermission),
+        refusal("NOT_FOUND: ...", ErrorClass::kObjectGone)}) {
+    std::unique_ptr<Source> source = before_job();
+    EXPECT_TRUE(source->recover(error));
+    source = source_of(contacts(), source->plan(), source->cursor());
+    EXPECT_EQ(request_of(*source).url, kQuery);
+    // And it is not tried again, not even when the query must begin anew.
+    EXPECT_TRUE(source->accept(answer(page_of(0, 3, 10'001, "/next"))).is_page);
+    EXPECT_TRUE(source->recover(kLocatorGone));
+    EXPECT_TRUE(source->accept(answer(page_of(0, 3, 10'001, "/next"))).is_page);
+    EXPECT_EQ(source->restarts(), 1);
+  }
+  for (ErrorClass error_class :
+       {ErrorClass::kQuota, ErrorClass::kTransient, ErrorClass::kAuthentication}) {
+    EXPECT_FALSE(before_job()->recover(refusal("X", error_class)));
+  }
+}
+
+TEST(SalesforceBulkTest, DescribesAgainWhenAFieldOfTheJobIsGone) {
+  std::unique_ptr<Source> source = before_job();
+  EXPECT_TRUE(source->recover(kFieldGone));
+  EXPECT_TRUE(source->plan().is_null());
+}
+
+TEST(SalesforceBulkTest, StartsOverWhenTheJobIsGone) {
+  for (const Error &error : {refusal("NOT_FOUND: ...", ErrorClass::kObjectGone),
+                             refusal("INVALIDJOBSTATE: ..."), kLocatorGone}) {
+    std::unique_ptr<Source> source = with_results();
+    source->accept(page_of_job(kHeader + line("a"), "next", 1));
+    EXPECT_TRUE(source->recover(error));
+    EXPECT_EQ(source->restarts(), 1);
+    EXPECT_EQ(request_of(*source).url, kQuery);
+    source->accept(answer(page_of(0, 3, 10'001, "/next")));
+    EXPECT_EQ(request_of(*source).url, kJobs);
+  }
+  // Another version of the API, say: no use in trying.
+  EXPECT_FALSE(with_results()->recover(refusal("HTTP 409")));
+}
+
+TEST(SalesforceBulkTest, GoesByAJobWhenTheQueryIsTooMuchForRest) {
+  for (const char *words : {"HTTP 414", "HTTP 431", "QUERY_TIMEOUT: ..."}) {
+    std::unique_ptr<Source> source = described(contacts());
+    EXPECT_TRUE(source->recover(refusal(words, ErrorClass::kTransient)));
+    EXPECT_EQ(request_of(*source).url, kJobs);
+    Task live = contacts();
+    live.live = true;
+    EXPECT_FALSE(described(live)->recover(refusal(words)));
+  }
+}
+
+// Whether there is anything at all to read is asked in one short request.
+TEST(SalesforceBulkTest, CountsBeforeAQueryThatIsTooLong) {
+  Task task = contacts();
+  task.since = "2024-01-02T03:04:05Z";
+  const auto wide = [&] {
+    std::unique_ptr<Source> source = source_of(task);
+    source->accept(answer(wide_describe()));
+    return source;
+  };
+  std::unique_ptr<Source> source = wide();
+  EXPECT_EQ(request_of(*source).url,
+            "/services/data/v62.0/queryAll?q=SELECT+COUNT()+FROM+Contact+WHERE+SystemModstamp+%3E"
+            "%3D+2024-01-02T03:04:05.000Z");
+  EXPECT_TRUE(source->accept(answer(R"({"totalSize":0,"done":true,"records":[]})")).is_page);
+  EXPECT_TRUE(is_done(*source));
+  source = wide();
+  EXPECT_FALSE(source->accept(answer(R"({"totalSize":1,"done":true,"records":[]})")).is_page);
+  EXPECT_EQ(request_of(*source).url, kJobs);
+  EXPECT_GT(Json::parse(request_of(*source).body)["query"].get<std::string>().size(), 16'000U);
+  try {
+    source->recover(refusal("INVALIDENTITY: Entity 'Contact' is not supported by the Bulk API."));
+    ADD_FAILURE();
+  } catch (const Error &error) {
+    EXPECT_EQ(error.message, "the query for \"Contact\" of salesforce is too long");
+    EXPECT_NE(error.detail.find("INVALIDENTITY"), std::string::npos);
+  }
+  source->accept(answer(kCreated));
+  source->accept(answer(status("JobComplete", 1)));
+  EXPECT_TRUE(request_of(*source).url.ends_with("?maxRecords=498"));
 }
 
 }  // namespace

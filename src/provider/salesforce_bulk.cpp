@@ -1,0 +1,258 @@
+// pure: jobs of Salesforce's Bulk API 2.0; see salesforce_bulk.hpp.
+#include "provider/salesforce_bulk.hpp"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "csv.hpp"
+#include "error.hpp"
+#include "provider/salesforce_page.hpp"
+
+#include "pure.hpp"
+
+namespace supaglue {
+namespace {
+
+// Waiting grows with what was waited before, so that a long job costs few requests and no job is
+// noticed late by more than a quarter of its time.
+constexpr int64_t kWaitShare = 4;
+
+Error garbled(const std::string &detail) {
+  return {ErrorClass::kProvider, "the answer of salesforce is not the CSV that was expected",
+          detail};
+}
+
+Json answer_object(const Response &response) {
+  Json answer = Json::parse(response.body, nullptr, false);
+  if (answer.is_discarded()) throw salesforce_malformed("It is cut off or damaged.");
+  if (!answer.is_object()) throw salesforce_malformed("It is no object.");
+  return answer;
+}
+
+std::string text_of(const Json &answer, const char *key) {
+  const auto found = answer.find(key);
+  return found != answer.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+int64_t number_of(const Json &answer, const char *key) {
+  const auto found = answer.find(key);
+  return found != answer.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
+}
+
+std::string percent_encoded(std::string_view text) {
+  static const char digits[] = "0123456789ABCDEF";
+  std::string out;
+  for (unsigned char c : text) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+        std::string_view("-._~").find(static_cast<char>(c)) != std::string_view::npos;
+    if (plain) {
+      out += static_cast<char>(c);
+    } else {
+      out += {'%', digits[c >> 4], digits[c & 15]};
+    }
+  }
+  return out;
+}
+
+Error job_ended(const std::string &state, std::string why) {
+  if (!why.empty() && std::string_view(".!?").find(why.back()) == std::string_view::npos)
+    why += '.';
+  return {ErrorClass::kProvider, "the bulk job of salesforce has not succeeded",
+          "It ended as " + state + (why.empty() ? "." : ": " + why)};
+}
+
+// --- A page of results ------------------------------------------------------------------------
+
+bool is_header(const CsvTable &table, const std::vector<std::string> &columns) {
+  if (table.rows() == 0 || table.width(0) != columns.size()) return false;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (table.value(0, i) != columns[i]) return false;
+  }
+  return true;
+}
+
+bool is_number(std::string_view text) {
+  return (text[0] == '-' || (text[0] >= '0' && text[0] <= '9')) && is_json_scalar(text);
+}
+
+enum class Kind { kText, kBoolean, kNumber };
+
+Kind kind_of(const SalesforceFields &fields, const std::string &column) {
+  if (fields.booleans.contains(column)) return Kind::kBoolean;
+  return fields.numbers.contains(column) ? Kind::kNumber : Kind::kText;
+}
+
+// Salesforce holds no empty texts, so an empty value is null, whatever its type.
+void put_value(SalesforceRecordWriter &writer, const std::string &column, Kind kind,
+               std::string_view text) {
+  if (text.empty()) {
+    writer.put_null(column);
+  } else if ((kind == Kind::kBoolean && (text == "true" || text == "false")) ||
+             (kind == Kind::kNumber && is_number(text))) {
+    writer.put_scalar(column, text);
+  } else {
+    writer.put_text(column, text);
+  }
+}
+
+Page write_page(const CsvTable &table, size_t first_row, size_t bytes,
+                const std::vector<std::string> &columns, const SalesforceFields &fields) {
+  size_t names = 0;
+  std::vector<Kind> kinds;
+  for (const std::string &column : columns) {
+    names += column.size() + 4;
+    kinds.push_back(kind_of(fields, column));
+  }
+  SalesforceRecordWriter writer(fields, bytes + names * table.rows());
+  for (size_t row = first_row; row < table.rows(); ++row) {
+    if (table.width(row) != columns.size()) {
+      throw garbled("Line " + std::to_string(row + 1) + " has " + std::to_string(table.width(row)) +
+                    " values instead of " + std::to_string(columns.size()) + ".");
+    }
+    writer.begin();
+    for (size_t i = 0; i < columns.size(); ++i) {
+      put_value(writer, columns[i], kinds[i], table.value(row, i));
+    }
+    writer.end();
+  }
+  return writer.finish();
+}
+
+// Every page names its columns; one that begins with a record instead is taken at its word, but for
+// the first, which must prove that the columns are those that were asked for.
+Page read_page(const Response &response, bool is_first, const std::vector<std::string> &columns,
+               const SalesforceFields &fields) {
+  if (!simdjson::validate_utf8(response.body)) throw garbled("It is not UTF-8.");
+  const std::optional<CsvTable> table = read_csv(response.body);
+  // Values are quoted, empty ones too: after a comma there must be more.
+  if (!table || response.body.ends_with(',')) throw garbled("It is cut off or damaged.");
+  const bool has_header = is_header(*table, columns);
+  if (is_first && !has_header && table->rows() > 0) {
+    throw garbled("Its first line does not name the fields that were asked for.");
+  }
+  const size_t first_row = has_header ? 1 : 0;
+  const std::string_view said = response.header("sforce-numberofrecords");
+  const std::string found = std::to_string(table->rows() - first_row);
+  if (!said.empty() && said != found) {
+    throw garbled("It has " + found + " records and says that they are " +
+                  std::string(said.substr(0, 20)) + ".");
+  }
+  return write_page(*table, first_row, response.body.size(), columns, fields);
+}
+
+// Moves the job's place on behind a page.
+void go_on_behind(const Page &page, std::string_view locator, Json &job) {
+  const int64_t read = number_of(job, "read") + static_cast<int64_t>(page.records.size()) +
+                       static_cast<int64_t>(page.rejects.size());
+  // The last page says "null". One that says nothing is the last when nothing is missing.
+  if (locator.empty() && read < number_of(job, "records")) {
+    throw garbled("It does not say where the other records are.");
+  }
+  if (locator.empty() || locator == "null") {
+    job = {{"done", true}};
+    return;
+  }
+  salesforce_go_on(job, std::string(locator));
+  job["read"] = read;
+}
+
+}  // namespace
+
+SalesforceBulk::SalesforceBulk(const Json &settings)
+    : path_(settings.value("bulk_path", "")),
+      from_records_(settings.value("bulk_from_records", int64_t{10'000})),
+      page_values_(settings.value("bulk_page_values", int64_t{400'000})),
+      most_page_records_(settings.value("bulk_most_page_records", int64_t{50'000})),
+      first_poll_ms_(settings.value("bulk_first_poll_ms", int64_t{1'000})),
+      longest_poll_ms_(settings.value("bulk_longest_poll_ms", int64_t{10'000})),
+      patience_ms_(settings.value("bulk_patience_ms", int64_t{7'200'000})) {}
+
+Request SalesforceBulk::next(const Json &job, const SalesforceQuery &query) const {
+  if (!job.contains("id")) return creation(query);
+  if (job.contains("records")) return results(job, query);
+  Request request;
+  request.url = path_ + "/" + text_of(job, "id");
+  request.delay_ms = wait_before_poll(job);
+  return request;
+}
+
+Request SalesforceBulk::creation(const SalesforceQuery &query) const {
+  Request request;
+  request.method = "POST";
+  request.url = path_;
+  request.headers = {{"Content-Type", "application/json"}};
+  request.body = Json{
+      {"operation", query.with_deleted ? "queryAll" : "query"},
+      {"query", query.soql},
+      {"contentType", "CSV"},
+      {"columnDelimiter", "COMMA"},
+      {"lineEnding",
+       "LF"}}.dump();
+  return request;
+}
+
+// A page's size is meant in values, since records are small or large by how many fields they have.
+Request SalesforceBulk::results(const Json &job, const SalesforceQuery &query) const {
+  const auto columns = static_cast<int64_t>(std::max<size_t>(query.columns.size(), 1));
+  const int64_t records = std::clamp<int64_t>(page_values_ / columns, 1, most_page_records_);
+  Request request;
+  request.url = path_ + "/" + text_of(job, "id") + "/results?maxRecords=" + std::to_string(records);
+  if (job.contains("next")) request.url += "&locator=" + percent_encoded(text_of(job, "next"));
+  request.headers = {{"Accept", "text/csv"}};
+  return request;
+}
+
+int64_t SalesforceBulk::wait_before_poll(const Json &job) const {
+  return std::clamp(number_of(job, "waited") / kWaitShare, first_poll_ms_, longest_poll_ms_);
+}
+
+Accepted SalesforceBulk::accept(const Response &response, const SalesforceQuery &query,
+                                const SalesforceFields &fields, Json &job) const {
+  Accepted accepted;
+  if (!job.contains("id")) {
+    const std::string id = text_of(answer_object(response), "id");
+    const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0; };
+    if (id.empty() || !std::all_of(id.begin(), id.end(), is_plain)) {
+      throw salesforce_malformed("It does not name the job.");
+    }
+    job = {{"id", id}};
+    // A server that is killed meanwhile shall go on with this job instead of making another.
+    accepted.keep = true;
+  } else if (!job.contains("records")) {
+    take_status(response, job);
+  } else {
+    accepted.page = read_page(response, !job.contains("next"), query.columns, fields);
+    accepted.is_page = true;
+    go_on_behind(accepted.page, response.header("sforce-locator"), job);
+  }
+  return accepted;
+}
+
+void SalesforceBulk::take_status(const Response &response, Json &job) const {
+  const Json answer = answer_object(response);
+  const std::string state = text_of(answer, "state");
+  const int64_t processed = number_of(answer, "numberRecordsProcessed");
+  if (state.empty()) throw salesforce_malformed("It does not tell the job's state.");
+  if (state == "Failed" || state == "Aborted")
+    throw job_ended(state, text_of(answer, "errorMessage"));
+  if (state == "JobComplete") {
+    job = {{"id", job["id"]}, {"records", processed}};
+    return;
+  }
+  const int64_t waited = wait_before_poll(job);
+  const bool moves = processed > number_of(job, "processed");
+  const int64_t stalled = moves ? 0 : number_of(job, "stalled") + waited;
+  if (stalled >= patience_ms_) {
+    throw Error(ErrorClass::kTransient, "the bulk job of salesforce makes no progress",
+                "Its state is " + state + " for " + std::to_string(stalled / 60'000) + " minutes.");
+  }
+  job["waited"] = number_of(job, "waited") + waited;
+  job["stalled"] = stalled;
+  job["processed"] = processed;
+}
+
+}  // namespace supaglue
