@@ -196,7 +196,8 @@ std::string fingerprint(const Hoisting &hoisting, const std::vector<HoistedColum
   std::string all;
   for (const HoistedColumn &column : columns)
     all += column.name + '\n' + column.type + '\n' + column.source + '\n';
-  if (hoisting.metadata.is_object()) all += hoisting.metadata.value("lookups", Json()).dump();
+  if (hoisting.metadata.is_object() && hoisting.metadata.contains("lookups"))
+    all += hoisting.metadata["lookups"].dump();
   for (const std::string &name : broken_mappings(hoisting)) all += '\n' + name;
   uint64_t hash = 14695981039346656037U;  // FNV-1a: the same on every machine
   for (char c : all) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
