@@ -15,6 +15,7 @@ my $node = new_node('sample');
 my $simulator = new_simulator('--data', $org);
 sync_salesforce($node, $simulator,
 	customers => ['coral'],
+	common => ['contact'],
 	standard => [ 'Contact', 'Case' ],
 	custom => [ 'Experience__c', 'Guest_Review__c' ]);
 
@@ -63,6 +64,19 @@ is($node->safe_psql('postgres', q{
 		join supaglue_data."salesforce_Experience__c" e on e.id = r._supaglue_raw_data ->> 'Experience__c'
 		join supaglue_data."salesforce_Contact" c on c.id = r._supaglue_raw_data ->> 'Contact__c'}),
 	'10', 'the reviews refer to their experiences and contacts');
+
+# The same contacts, normalized.
+is(wait_for_sync($node, 'coral', 'salesforce/common/contact'), 'SUCCESS', 'common contacts sync');
+is($node->safe_psql('postgres', q{
+	select count(*), count(*) filter (where c.last_name = s._supaglue_raw_data ->> 'LastName'
+		and c.first_name is not distinct from s._supaglue_raw_data ->> 'FirstName'
+		and c.email_addresses #>> '{0,email_address}' is not distinct from s._supaglue_raw_data ->> 'Email'
+		and c.account_id is not distinct from s._supaglue_raw_data ->> 'AccountId')
+	from supaglue_data.crm_contacts c join supaglue_data."salesforce_Contact" s using (id)}),
+	'992|992', 'crm_contacts has its 992 rows, each as its contact is');
+is($node->safe_psql('postgres', q{
+	select sum(values_nulled) from supaglue.sync_runs where status = 'SUCCESS'}),
+	'0', 'every value fits its column');
 
 $node->stop;
 done_testing();

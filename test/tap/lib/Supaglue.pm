@@ -14,7 +14,7 @@ use Time::HiRes qw(time usleep);
 
 use Supaglue::Simulator;
 
-our @EXPORT = qw(new_node new_simulator wait_until sync_salesforce wait_for_sync to_json);
+our @EXPORT = qw(new_node new_simulator wait_until sync_salesforce sync_hubspot wait_for_sync to_json);
 
 my $json = JSON::PP->new->canonical->allow_nonref;
 
@@ -64,7 +64,8 @@ sub wait_until
 
 # Configures Salesforce on the simulator for some customers, each an org of its own name, and
 # returns the ids of the provider, the destination, the sync config and, by customer, the connection.
-#   customers => [...], standard => [objects], custom => [objects], config => {default_config},
+#   customers => [...], common => [objects], standard => [objects], custom => [objects],
+#   config => {default_config}; an object is a name or its document;
 #   destination => {credentials of a remote one}, dbname
 sub sync_salesforce
 {
@@ -88,8 +89,10 @@ sub sync_salesforce
 	$ids{sync_config} = $call->('create_sync_config', {
 		name => 'sync', destination_id => $ids{destination} + 0, provider_id => $ids{provider} + 0,
 		default_config => $args{config} // { period_ms => 1000, strategy => 'full then incremental' },
-		standard_objects => [ map { { object => $_ } } @{ $args{standard} // ['Contact'] } ],
-		custom_objects => [ map { { object => $_ } } @{ $args{custom} // [] } ] });
+		common_objects => objects($args{common} // []),
+		standard_objects => objects($args{standard} // ['Contact']),
+		custom_objects => objects($args{custom} // []),
+		entities => $args{entities} // [] });
 	foreach my $customer (@{ $args{customers} // ['acme'] })
 	{
 		$node->safe_psql($dbname, "select supaglue.upsert_customer('$customer')");
@@ -100,13 +103,56 @@ sub sync_salesforce
 	return \%ids;
 }
 
-# Waits for the run that is due or under way, and returns its status.
+sub objects
+{
+	my ($given) = @_;
+	return [ map { ref $_ ? $_ : { object => $_ } } @$given ];
+}
+
+# The same for HubSpot, into a destination that exists:
+#   customers => [...], destination => id, common => [...], standard => [...], config => {...}
+sub sync_hubspot
+{
+	my ($node, $simulator, %args) = @_;
+	my $dbname = $args{dbname} // 'postgres';
+	my $call = sub {
+		my ($function, $document) = @_;
+		return $node->safe_psql($dbname,
+			"select supaglue.$function(\$json\$" . to_json($document) . "\$json\$)");
+	};
+	my %ids;
+	$ids{provider} = $call->('create_provider', {
+		provider_name => 'hubspot', auth_type => 'oauth2', category => 'crm',
+		config => {
+			login_url => $simulator->url, base_url => $simulator->url,
+			oauth => { credentials => { client_id => 'client', client_secret => 'secret' } } } });
+	$ids{sync_config} = $call->('create_sync_config', {
+		name => 'hubspot sync', destination_id => $args{destination} + 0,
+		provider_id => $ids{provider} + 0,
+		default_config => $args{config} // { period_ms => 1000, strategy => 'full then incremental' },
+		common_objects => objects($args{common} // []),
+		standard_objects => objects($args{standard} // []),
+		entities => $args{entities} // [] });
+	foreach my $customer (@{ $args{customers} })
+	{
+		$node->safe_psql($dbname, "select supaglue.upsert_customer('$customer')");
+		$ids{connection}{$customer} = $call->('create_connection', {
+			customer_id => $customer, provider_name => 'hubspot',
+			credentials => { type => 'oauth2', refresh_token => $customer } });
+	}
+	return \%ids;
+}
+
+# Waits for the run that is due or under way, and returns its status. The object is a name, or
+# "provider/type/name".
 sub wait_for_sync
 {
 	my ($node, $customer, $object, $dbname) = @_;
+	my ($provider, $type) = ('salesforce', 'null');
+	($provider, $type, $object) = ($1, "'$2'", $3) if $object =~ m{^(\w+)/(\w+)/(.+)$};
 	return $node->safe_psql($dbname // 'postgres',
 		"select status from supaglue.wait_for_sync("
-		  . "supaglue.sync_id('$customer', 'salesforce', '$object'))");
+		  . "supaglue.sync_id('$customer', '$provider', '$object', $type))");
 }
 
 1;
