@@ -67,7 +67,7 @@ SELECT status, reason, requests, records_updated AS updated FROM supaglue.remap(
 ALTER TABLE pro.values ALTER number TYPE text;
 UPDATE pro.values SET number = NULL;
 SELECT status, records_updated AS updated FROM supaglue.remap(:sync);
-SELECT pg_typeof(number), sum(number::int) FROM pro.values GROUP BY 1;
+SELECT pg_typeof(number), sum(number::numeric) FROM pro.values GROUP BY 1;
 ALTER TABLE pro.values DROP number;
 ALTER TABLE pro.values ADD number int GENERATED ALWAYS AS (length(as_text)) STORED;
 SELECT status, records_updated AS updated FROM supaglue.remap(:sync);
