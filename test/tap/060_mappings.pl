@@ -69,7 +69,7 @@ is($sql->("select count(distinct _supaglue_emitted_at) = 1 and bool_and(_supaglu
 # What is recomputed is what the next full run finds: nothing is written twice.
 $sql->(q{select supaglue.trigger_sync(supaglue.sync_id('alpha', 'salesforce', 'Opportunity'), true)});
 is(wait_for_sync($node, 'alpha', 'Opportunity'), 'SUCCESS', 'a full run after it');
-is($sql->(q{select strategy, records_updated, records_inserted from supaglue.sync_runs r
+is($sql->(q{select r.strategy, records_updated, records_inserted from supaglue.sync_runs r
 	join supaglue.syncs s on s.last_run_id = r.id where s.customer_id = 'alpha'}), 'full|0|0', 'finds nothing to write');
 
 # The live twin has the same mapping.
