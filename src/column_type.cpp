@@ -43,8 +43,7 @@ constexpr Spelling kSpellings[] = {
     {"json", "jsonb"},
 };
 
-const char kNumber[] =
-    R"(^\s*[+-]?(\d{1,255}(\.\d{0,255})?|\.\d{1,255})([eE][+-]?\d{1,3})?\s*$)";
+const char kNumber[] = R"(^\s*[+-]?(\d{1,255}(\.\d{0,255})?|\.\d{1,255})([eE][+-]?\d{1,3})?\s*$)";
 const char kWhole[] = R"(^\s*[+-]?\d{1,255}(\.0*)?\s*$)";
 // A double holds from 1e-307 to 1e308 without raising.
 const char kDouble[] = R"(^\s*[+-]?(\d{1,200}(\.\d{0,50})?|\.\d{1,50})([eE][+-]?\d{1,2})?\s*$)";

@@ -165,7 +165,7 @@ void go_on_behind(const Page &page, std::string_view locator, Json &job) {
 SalesforceBulk::SalesforceBulk(const Json &settings)
     : path_(settings.value("bulk_path", "")),
       from_records_(settings.value("bulk_from_records", int64_t{10'000})),
-      page_values_(settings.value("bulk_page_values", int64_t{400'000})),
+      page_values_(settings.value("bulk_page_values", int64_t{200'000})),
       most_page_records_(settings.value("bulk_most_page_records", int64_t{50'000})),
       first_poll_ms_(settings.value("bulk_first_poll_ms", int64_t{1'000})),
       longest_poll_ms_(settings.value("bulk_longest_poll_ms", int64_t{10'000})),

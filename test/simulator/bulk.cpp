@@ -301,7 +301,7 @@ std::string Bulk::page_text(const Org &org, const Job &job, size_t offset, size_
   const std::string &delimiter = delimiters.at(job.delimiter);
   const std::string end = job.line_ending == "CRLF" ? "\r\n" : "\n";
   std::string out;
-  out.reserve(count * 600 + 1000);
+  out.reserve(count * 900 + 1000);
   for (const std::string &column : query.csv_columns())
     out += (out.empty() ? "\"" : delimiter + "\"") + column + "\"";
   out += end;

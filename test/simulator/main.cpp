@@ -1,6 +1,7 @@
 // simulator: the program: options, and HTTP by cpp-httplib. The only file that knows the library.
 #include <arpa/inet.h>
 #include <httplib.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -250,6 +251,8 @@ int run(const Options &options) {
 
 int main(int argc, char **argv) {
   stop_on_signals();
+  // Pages go back to the system when they are let go; else every thread would keep its largest.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
   try {
     return run(read_options({argv + 1, argv + argc}));
   } catch (const std::exception &error) {

@@ -30,8 +30,8 @@ is(wait_for_sync($node, 'acme', 'Lead'), 'SUCCESS', 'an empty object syncs');
 my $before = $peaks->();
 is(scalar keys %$before, 2, 'a fetcher and a merger run');
 
-# The fourth page is held back, so that there is a moment to look at.
-$simulator->control('hold', { match => { path_contains => '-6000' } });
+# The second page is held back, so that there is a moment to look at.
+$simulator->control('hold', { match => { kind => 'bulk_results', path_contains => '&locator=' } });
 $node->safe_psql('postgres', q{
 	select supaglue.create_sync_config('{"name": "large", "destination_name": "destination", "provider_name": "salesforce",
 		"default_config": {"period_ms": 3600000, "strategy": "full then incremental"},

@@ -141,6 +141,24 @@ TEST_F(FetchTest, RefreshesOnceAndReplays) {
   EXPECT_NE(server_.requests()[1].find("Bearer token4\r\n"), std::string::npos);
 }
 
+TEST_F(FetchTest, AsksForATokenBeforeTheOldOneExpires) {
+  auto reading = fetch(2);
+  Access given = access(1);
+  given.good_until_ms = now_ + 1000;
+  reading->give_access(given);
+  ASSERT_EQ(run(*reading), State::kPage);
+  reading->take_page();
+  now_ += 1001;
+  EXPECT_EQ(run(*reading), State::kNeedsToken);
+  EXPECT_EQ(server_.requests().size(), 2u);
+  // One that is new is sent, however little it is good for.
+  given = access(2);
+  given.good_until_ms = now_ - 1;
+  reading->give_access(given);
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_EQ(reading->take_page().storage, "/2");
+}
+
 TEST_F(FetchTest, FailsWhenAFreshTokenIsRefused) {
   replies_ = {answer(401, ""), answer(401, "no")};
   auto reading = fetch(1);

@@ -565,14 +565,14 @@ TEST(SalesforceBulkTest, ReadsMuchByAJob) {
   EXPECT_FALSE(source->accept(answer(status("JobComplete", 3))).is_page);
   EXPECT_EQ(source->total(), 3);
   request = request_of(*source);
-  EXPECT_EQ(request.url, std::string(kJobs) + "/750R0000000zlh9IAA/results?maxRecords=50000");
+  EXPECT_EQ(request.url, std::string(kJobs) + "/750R0000000zlh9IAA/results?maxRecords=25000");
   EXPECT_EQ(request.delay_ms, 0);
   ASSERT_EQ(request.headers.size(), 1U);
   EXPECT_EQ(request.headers[0].value, "text/csv");
   accepted = source->accept(page_of_job(kHeader + line("a") + line("b"), "MTAw+/=", 2));
   EXPECT_TRUE(accepted.is_page);
   EXPECT_EQ(accepted.page.records.size(), 2U);
-  EXPECT_TRUE(request_of(*source).url.ends_with("?maxRecords=50000&locator=MTAw%2B%2F%3D"));
+  EXPECT_TRUE(request_of(*source).url.ends_with("?maxRecords=25000&locator=MTAw%2B%2F%3D"));
   accepted = source->accept(page_of_job(kHeader + line("c"), "null", 1));
   ASSERT_EQ(accepted.page.records.size(), 1U);
   EXPECT_EQ(accepted.page.records[0].id, "c");
@@ -924,7 +924,7 @@ TEST(SalesforceBulkTest, CountsBeforeAQueryThatIsTooLong) {
   }
   source->accept(answer(kCreated));
   source->accept(answer(status("JobComplete", 1)));
-  EXPECT_TRUE(request_of(*source).url.ends_with("?maxRecords=498"));
+  EXPECT_TRUE(request_of(*source).url.ends_with("?maxRecords=249"));
 }
 
 }  // namespace
