@@ -114,9 +114,9 @@ Subject::Subject(const ReadingSpec *spec) : connector(Connector::builtin(spec->p
   if (spec->object == nullptr) return;
   task.object = connector->exact_object(spec->object_type, spec->object);
   if (task.object.empty())
-    throw Error(ErrorClass::kBadDocument, std::string(spec->provider_name) + " has no " +
-                                              spec->object_type + " object named \"" +
-                                              spec->object + "\"",
+    throw Error(ErrorClass::kBadDocument,
+                std::string(spec->provider_name) + " has no " + spec->object_type +
+                    " object named \"" + spec->object + "\"",
                 {}, connector->offered_objects());
   if (spec->since != nullptr) task.since = spec->since;
   task.with_deleted = spec->with_deleted;
