@@ -23,6 +23,26 @@ SELECT (SELECT count(*) FROM supaglue.providers) AS providers, (SELECT count(*) 
 SELECT * FROM supaglue.apply(:'config');
 SELECT name, destination_name, config #>> '{objects,1,table}' AS "table" FROM supaglue.sync_configs;
 SELECT to_regclass('applied.accounts') AS "table";
+-- Schemas, entities and common objects: made before the sync configs that name them, and exported as they are.
+SELECT '{
+  "schemas": [{"name": "deal", "config": {"fields": [{"name": "revenue", "type": "numeric"}, {"name": "note", "mapped_name": "Description"}], "allow_additional_field_mappings": true}}],
+  "entities": [{"name": "place", "fields": ["city"]}],
+  "sync_configs": [{"name": "mapped", "destination_name": "here", "provider_name": "salesforce",
+    "common_objects": [{"object": "contact"}],
+    "standard_objects": [{"object": "Opportunity", "schema": "deal"}, {"object": "Lead", "columns": ["Email", {"field": "NumberOfEmployees", "type": "bigint", "as": "employees"}], "exclude_fields": ["Fax"]}],
+    "custom_objects": [{"object": "Thing", "columns": "typed", "sync_strategy_override": {"strategy": "full only"}}],
+    "entities": [{"entity_name": "place"}]}]
+}' AS mapped \gset
+BEGIN;
+SELECT * FROM supaglue.apply(:'mapped', dry_run => true);
+SELECT * FROM supaglue.apply(:'mapped');
+SELECT * FROM supaglue.apply(:'mapped');
+SELECT jsonb_pretty(supaglue.export_config() - 'providers' - 'destinations' #- '{sync_configs,0}');
+SELECT * FROM supaglue.apply(supaglue.export_config(), prune => true);
+SELECT * FROM supaglue.apply('{"schemas": [{"name": "deal", "fields": ["revenue"]}], "entities": [{"name": "place", "fields": ["city", "country"]}]}');
+SELECT * FROM supaglue.apply('{"schemas": [{"name": "deal", "fields": ["revenue"]}], "sync_configs": []}', prune => true);
+SELECT * FROM supaglue.apply('{"schemas": [], "entities": []}', prune => true);
+ROLLBACK;
 -- Once more: nothing.
 CREATE TEMPORARY TABLE rows_before AS
 SELECT 'p' AS t, p::text, p.xmin::text AS written_by FROM supaglue_internal.providers p UNION ALL
@@ -76,12 +96,12 @@ SELECT name FROM supaglue.sync_configs;
 SELECT applied.* FROM supaglue.providers,
   supaglue.apply(format('{"sync_configs": [{"destination_name": "here", "provider_id": %s, "standard_objects": [{"object": "Contact"}]}]}', id)::jsonb, prune => true) AS applied;
 -- Customers and their connections are never touched: what they need stays, or all fails.
-SELECT * FROM supaglue.apply('{"providers": [], "destinations": [], "sync_configs": []}', dry_run => true, prune => true);
+SELECT * FROM supaglue.apply('{"providers": [], "destinations": [], "schemas": [], "entities": [], "sync_configs": []}', dry_run => true, prune => true);
 \echo :LAST_ERROR_SQLSTATE
 SELECT count(*) FROM supaglue.sync_configs;
 SELECT supaglue.delete_connection(:connection_id);
-SELECT * FROM supaglue.apply('{"providers": [], "destinations": [], "sync_configs": []}', dry_run => true, prune => true);
-SELECT * FROM supaglue.apply('{"providers": [], "destinations": [], "sync_configs": []}', prune => true);
+SELECT * FROM supaglue.apply('{"providers": [], "destinations": [], "schemas": [], "entities": [], "sync_configs": []}', dry_run => true, prune => true);
+SELECT * FROM supaglue.apply('{"providers": [], "destinations": [], "schemas": [], "entities": [], "sync_configs": []}', prune => true);
 SELECT supaglue.export_config();
 
 -- Errors name the item, and leave nothing behind.

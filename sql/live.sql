@@ -340,10 +340,24 @@ INSERT INTO live.numbers VALUES ('anna', 'x', '{}');
 UPDATE live.numbers SET id = 'x';
 DELETE FROM live.numbers;
 TRUNCATE live.numbers;
-SET client_min_messages = notice;
-ANALYZE live.numbers;
-SET client_min_messages = warning;
+
+-- Typed tables of one customer's objects, as the provider describes them; what is known of them guides the planner.
+IMPORT FOREIGN SCHEMA anna LIMIT TO ("Animal__c", "Nothing") FROM SERVER supaglue_salesforce INTO live;
+SELECT attname, format_type(atttypid, NULL) AS type, attfdwoptions AS options FROM pg_attribute
+WHERE attrelid = 'live."Animal__c"'::regclass AND attname IN ('id', 'Id', 'Name', 'Legs__c', 'IsDeleted', '_supaglue_last_modified_at') ORDER BY attnum;
+SELECT ftoptions FROM pg_foreign_table WHERE ftrelid = 'live."Animal__c"'::regclass;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT "Name" FROM live."Animal__c" WHERE "Legs__c" >= 4 ORDER BY "Legs__c", "SystemModstamp" DESC LIMIT 2;
+SELECT "Name", "Legs__c" FROM live."Animal__c" WHERE "Legs__c" >= 4 ORDER BY "Legs__c" LIMIT 1;
+SELECT "Name" FROM live."Animal__c" WHERE "Name" = 'ANT' OR "Legs__c" = 4;
+SELECT * FROM live.asked();
+ANALYZE live."Animal__c";
+SELECT reltuples FROM pg_class WHERE oid = 'live."Animal__c"'::regclass;
+SELECT n_distinct, null_frac FROM pg_stats WHERE schemaname = 'live' AND tablename = 'Animal__c' AND attname = 'Legs__c';
+IMPORT FOREIGN SCHEMA nobody FROM SERVER supaglue_salesforce INTO live;
+IMPORT FOREIGN SCHEMA anna FROM SERVER supaglue_salesforce INTO live OPTIONS (prefix 'x');
+SET supaglue.live_max_requests = 2;
 IMPORT FOREIGN SCHEMA anna FROM SERVER supaglue_salesforce INTO live;
+RESET supaglue.live_max_requests;
 
 -- Everything is put away.
 SELECT supaglue.delete_connection(:anna), supaglue.delete_connection(:bert);

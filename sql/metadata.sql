@@ -32,6 +32,31 @@ FROM (SELECT jsonb_object_keys(_supaglue_raw_data) AS name FROM metadata."salesf
 FULL JOIN supaglue.list_properties('reader', 'salesforce', 'contact') AS listed USING (name)
 WHERE synced.name IS NULL OR listed.name IS NULL;
 
+-- HubSpot: the objects that it has for everybody, the properties of this account, and owners, whose fields it does not tell.
+\! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/create_org" -d '{"provider":"hubspot","org":"bureau"}'
+\! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/add_field" -d '{"provider":"hubspot","org":"bureau","object":"contacts","field":{"name":"shoe_size","label":"Shoe size","type":"number","fieldType":"number"}}'
+SELECT supaglue.create_provider(jsonb_build_object('name', 'hubspot', 'login_url', :'simulator', 'base_url', :'simulator', 'client_id', 'a', 'client_secret', 'b')) AS hubspot_id \gset
+SELECT supaglue.create_connection('{"customer_id": "reader", "provider_name": "hubspot", "credentials": {"refresh_token": "bureau"}}') AS hubspot_connection_id \gset
+SELECT object_type, object, label FROM supaglue.list_objects('reader', 'hubspot');
+SELECT name, label, type, provider_type, custom, jsonb_array_length(options) > 2 AS options
+FROM supaglue.list_properties('reader', 'hubspot', 'contact')
+WHERE name IN ('email', 'shoe_size', 'createdate', 'lifecyclestage', 'hs_object_id') ORDER BY name;
+\! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/insert" -d '{"provider":"hubspot","org":"bureau","object":"contacts","records":[{"email":"a@example.com"}]}'
+SELECT supaglue.create_sync_config('{"name": "hub", "destination_name": "here", "provider_name": "hubspot",
+  "default_config": {"auto_start_on_connection": false}, "standard_objects": [{"object": "contact"}, {"object": "owner"}]}') AS hub_config_id \gset
+SELECT o.name, status FROM unnest('{contact,owner}'::text[]) AS o (name), supaglue.materialize(supaglue.sync_id('reader', 'hubspot', o.name));
+SELECT count(*) AS different
+FROM (SELECT DISTINCT jsonb_object_keys(_supaglue_raw_data -> 'properties') AS name FROM metadata.hubspot_contact) AS synced
+FULL JOIN supaglue.list_properties('reader', 'hubspot', 'contact') AS listed USING (name)
+WHERE synced.name IS NULL OR listed.name IS NULL;
+SELECT count(*) > 5 AS some, count(*) FILTER (WHERE l.name IS NULL) AS untold
+FROM (SELECT DISTINCT '/' || jsonb_object_keys(_supaglue_raw_data) AS name FROM metadata.hubspot_owner) AS synced
+LEFT JOIN supaglue.list_properties('reader', 'hubspot', 'owner') AS l USING (name);
+SELECT FROM supaglue.list_properties('reader', 'hubspot', 'contacts');
+\echo :LAST_ERROR_SQLSTATE
+SELECT supaglue.delete_sync_config(:hub_config_id, true), supaglue.delete_connection(:hubspot_connection_id);
+SELECT supaglue.delete_provider(:hubspot_id);
+
 -- A refused token is refreshed; a provider that stumbles is asked again.
 \! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/expire_tokens" -d '{"org":"library"}'
 \! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/fault" -d '{"kind":"status","status":503,"match":{"org":"library","kind":"describe"}}'

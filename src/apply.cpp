@@ -36,6 +36,12 @@ constexpr Section kSections[] = {
     {"destinations", "destination", &kDestination, read_destination,
      "SELECT id, name, config, secret FROM supaglue_internal.destinations "
      "WHERE application_id = $1"},
+    {"schemas", "schema", &kSchema, read_schema,
+     "SELECT id, name, config, NULL::bytea AS secret FROM supaglue_internal.schemas "
+     "WHERE application_id = $1"},
+    {"entities", "entity", &kEntity, read_entity,
+     "SELECT id, name, config, NULL::bytea AS secret FROM supaglue_internal.entities "
+     "WHERE application_id = $1"},
     {"sync_configs", "sync_config", &kSyncConfig, nullptr, kStoredSyncConfigs},
 };
 constexpr int kSectionCount = lengthof(kSections);

@@ -56,6 +56,7 @@ Listing read_listing(const ObjectReader &parent, const char *key) {
                        {"type", "type"},
                        {"subtype", "subtype"},
                        {"custom", "custom"},
+                       {"standard", "standard"},
                        {"only", "only"},
                        {"except", "except"},
                        {"known", "known"}});
@@ -70,6 +71,7 @@ Listing read_listing(const ObjectReader &parent, const char *key) {
   listing.type = pointer(reader, "type");
   listing.subtype = pointer(reader, "subtype");
   listing.custom = conditions(reader, "custom");
+  listing.standard = conditions(reader, "standard");
   listing.only = conditions(reader, "only");
   listing.except = conditions(reader, "except");
   if (const Json *known = reader.find("known")) {
@@ -119,6 +121,11 @@ bool holds(const Condition &condition, const Json &item) {
 bool any_holds(const std::vector<Condition> &conditions, const Json &item) {
   return std::any_of(conditions.begin(), conditions.end(),
                      [&](const Condition &condition) { return holds(condition, item); });
+}
+
+bool is_custom(const Listing &listing, const Json &item) {
+  return any_holds(listing.custom, item) ||
+         (!listing.standard.empty() && !any_holds(listing.standard, item));
 }
 
 bool all_hold(const std::vector<Condition> &conditions, const Json &item) {
@@ -215,15 +222,17 @@ Directory read_directory(const std::string &kind, const std::string &path, const
   return directory;
 }
 
-Request listing_request(const Listing &listing, std::string_view object) {
+Request listing_request(const Listing &listing, std::string_view object,
+                        std::string_view api_name) {
   constexpr std::string_view kObject = "{object}";
-  if (object == "." || object == "..")
+  if (api_name == "." || api_name == "..")
     throw Error(ErrorClass::kBadDocument,
-                "no object can have the name \"" + std::string(object) + "\"");
+                "no object can have the name \"" + std::string(api_name) + "\"");
   Request request;
+  if (listing.known.is_object() && listing.known.contains(std::string(object))) return request;
   request.url = listing.path;
   if (const size_t place = request.url.find(kObject); place != std::string::npos)
-    request.url.replace(place, kObject.size(), url_encoded(object));
+    request.url.replace(place, kObject.size(), url_encoded(api_name));
   request.headers = {{"Accept", "application/json"}};
   return request;
 }
@@ -232,7 +241,7 @@ Json list_objects(const Directory &directory, std::string_view body) {
   const Listing &listing = directory.objects;
   std::vector<Json> rows;
   for (const Json &item : items_of(listing, "", body))
-    rows.push_back({{"object_type", any_holds(listing.custom, item) ? "custom" : "standard"},
+    rows.push_back({{"object_type", is_custom(listing, item) ? "custom" : "standard"},
                     {"object", text_at(item, listing.name)},
                     {"label", text_at(item, listing.label)},
                     {"raw", item}});
@@ -254,7 +263,7 @@ Json list_properties(const Directory &directory, std::string_view object, std::s
                     {"description", text_at(item, listing.description)},
                     {"type", type_of(directory, item)},
                     {"provider_type", text_at(item, listing.type)},
-                    {"custom", any_holds(listing.custom, item)},
+                    {"custom", is_custom(listing, item)},
                     {"options", options_of(directory.options, item)},
                     {"raw", item}});
   return rows;

@@ -28,8 +28,9 @@ struct Listing {
   std::string path;   // with {object}, where there is one; empty: the provider is not asked
   std::string items;  // JSON pointer to the array
   std::string name, label, description, type;
-  std::string subtype;            // tells types apart that `type` does not: "string/textarea"
-  std::vector<Condition> custom;  // made by the customer if one of them holds
+  std::string subtype;  // tells types apart that `type` does not: "string/textarea"
+  // Made by the customer if one of these holds; or, where `standard` is given, none of those.
+  std::vector<Condition> custom, standard;
   std::vector<Condition> only;    // left out unless all of them hold
   std::vector<Condition> except;  // left out if one of them holds
   Json known;  // items that the provider does not tell: an array, or one by object
@@ -50,8 +51,9 @@ struct Directory {
 /// Compiles the part of a connector document. `kind` and `path` name it in messages.
 Directory read_directory(const std::string &kind, const std::string &path, const Json &object);
 
-/// The request for a listing; its url is empty when the provider is not asked.
-Request listing_request(const Listing &listing, std::string_view object);
+/// The request for a listing; its url is empty when the provider is not asked. `object` is the name
+/// that documents use, `api_name` the one that paths do.
+Request listing_request(const Listing &listing, std::string_view object, std::string_view api_name);
 /// Rows {object_type, object, label, raw} of an answer's body ("" when none was asked for), sorted.
 /// Throws kProvider for what is not the JSON that was expected.
 Json list_objects(const Directory &directory, std::string_view body);

@@ -5,6 +5,8 @@
 #include "live_async.hpp"
 #include "live_columns.hpp"
 #include "live_explain.hpp"
+#include "live_import.hpp"
+#include "live_sample.hpp"
 #include "live_scan.hpp"
 #include "narrowing.hpp"
 #include "pushdown.hpp"
@@ -343,6 +345,8 @@ SUPAGLUE_FUNCTION(supaglue_fdw_handler) {
   routine->EndForeignScan = end_scan;
   routine->ExplainForeignScan = explain_scan;
   routine->GetForeignUpperPaths = upper_paths;
+  routine->AnalyzeForeignTable = sample_live_table;
+  routine->ImportForeignSchema = import_live_schema;
   routine->IsForeignPathAsyncCapable = is_async_capable;
   routine->ForeignAsyncRequest = request_live_row;
   routine->ForeignAsyncConfigureWait = configure_live_wait;

@@ -32,9 +32,9 @@ const Connector *connector_of(const char *provider_name) {
 
 /// The provider's answer; empty when it is not asked for this.
 const std::string *ask(int64 connection_id, const char *provider_name, const Listing *listing,
-                       const char *object) {
+                       const char *object, const char *api_name) {
   auto *request = make_in<Request>(CurrentMemoryContext);
-  guard([&] { *request = listing_request(*listing, object); });
+  guard([&] { *request = listing_request(*listing, object, api_name); });
   if (request->url.empty()) return make_in<std::string>(CurrentMemoryContext);
   return &call_provider(connection_id, provider_name, request, false)->body;
 }
@@ -49,7 +49,8 @@ SUPAGLUE_FUNCTION(supaglue_list_objects) {
   const char *provider_name = text_argument(fcinfo, 1, "provider_name");
   const int64 connection_id = connection_of(fcinfo, provider_name, 2);
   const Connector *connector = connector_of(provider_name);
-  const std::string *body = ask(connection_id, provider_name, &connector->directory.objects, "");
+  const std::string *body =
+      ask(connection_id, provider_name, &connector->directory.objects, "", "");
   auto *rows = make_in<Json>(CurrentMemoryContext);
   guard([&] { *rows = list_objects(connector->directory, *body); });
   const char *listed = dumped(rows);
@@ -76,6 +77,14 @@ char *exact_name(const Connector *connector, const char *object) {
   });
 }
 
+// As the paths of the provider's API have it.
+char *api_name_of(const Connector *connector, const char *object) {
+  return guarded_text([&]() -> std::string {
+    const auto listed = connector->listings.objects.find(object);
+    return listed == connector->listings.objects.end() ? object : listed->second.api_name;
+  });
+}
+
 }  // namespace
 
 SUPAGLUE_FUNCTION(supaglue_list_properties) {
@@ -84,8 +93,8 @@ SUPAGLUE_FUNCTION(supaglue_list_properties) {
   const int64 connection_id = connection_of(fcinfo, provider_name, 3);
   const Connector *connector = connector_of(provider_name);
   const char *object = exact_name(connector, given);
-  const std::string *body =
-      ask(connection_id, provider_name, &connector->directory.properties, object);
+  const std::string *body = ask(connection_id, provider_name, &connector->directory.properties,
+                                object, api_name_of(connector, object));
   auto *rows = make_in<Json>(CurrentMemoryContext);
   guard([&] { *rows = list_properties(connector->directory, object, *body); });
   const char *listed = dumped(rows);

@@ -324,6 +324,12 @@ SoqlCondition moment_leaf(const Field &field, const Filter &filter) {
   return between(field, filter.op, literals[0], next.substr(0, 19) + "Z");
 }
 
+bool looks_like_id(std::string_view text) {
+  return text.size() == 18 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+         });
+}
+
 SoqlCondition id_leaf(const Field &field, const Filter &filter) {
   const bool equal = filter.kind == Filter::Kind::kAmong ||
                      (filter.kind == Filter::Kind::kCompare && filter.op == Op::kEqual);
@@ -331,9 +337,15 @@ SoqlCondition id_leaf(const Field &field, const Filter &filter) {
                        (filter.kind == Filter::Kind::kCompare && filter.op == Op::kNotEqual);
   if (!equal && !differs) return not_null(field, false);
   Literals literals;
-  for (const std::string &value : filter.values)
-    if (is_salesforce_id(value)) literals.push_back(quote(value));
-  return equal ? one_of(field, literals, true) : none_of(field, literals, true);
+  bool exact = true;
+  for (const std::string &value : filter.values) {
+    // Salesforce refuses what is no id; and an id of 15 characters is never given.
+    if (!looks_like_id(value)) continue;
+    literals.push_back(quote(value));
+    exact = exact && is_salesforce_id(value);
+  }
+  if (equal) return one_of(field, literals, exact);
+  return exact ? none_of(field, literals, true) : not_null(field, false);
 }
 
 SoqlCondition prefix_leaf(const Field &field, const Filter &filter) {

@@ -35,8 +35,8 @@ SoqlCondition soql_condition(const SoqlObject &object, const Filter &filter);
 /// "Amount DESC NULLS LAST"; empty when it cannot be had exactly, or there is none.
 std::string soql_order(const SoqlObject &object, const std::vector<SelectedOrder> &order);
 
-/// Whether a text is an id of 18 characters whose last three are right: only such are ever equal
-/// to an id that the provider gives.
+/// Whether a text is an id of 18 characters whose last three are right: the provider compares the
+/// others only.
 bool is_salesforce_id(std::string_view text);
 
 }  // namespace supaglue

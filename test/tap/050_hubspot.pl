@@ -31,11 +31,16 @@ foreach my $wrong ([ standard_objects => 'contacts' ], [ standard_objects => 'ti
 	like($said, qr/cannot be the name of an object of hubspot.*Its standard objects are "company", "contact", "deal", "owner"/s,
 		"$wrong->[1] is refused, and what there is named");
 }
-call('create_sync_config', { %sync_config, standard_objects => [ map { { object => $_ } } qw(contact company deal owner) ] });
+call('create_sync_config', { %sync_config, standard_objects => [ map { { object => $_ } } qw(contact company deal owner) ],
+	common_objects => [ map { { object => $_ } } qw(account contact opportunity user) ] });
 
 my %plural = (contact => 'contacts', company => 'companies', deal => 'deals', owner => 'owners');
 my %associated = (contact => '&associations=companies', deal => '&associations=companies');
-sub sync_id { my ($object, $customer) = @_; return query("select supaglue.sync_id('" . ($customer // 'acme') . "', 'hubspot', '$object')") }
+sub sync_id
+{
+	my ($object, $customer, $type) = @_;
+	return query("select supaglue.sync_id('" . ($customer // 'acme') . "', 'hubspot', '$object', '" . ($type // 'standard') . "')");
+}
 
 # Whether the rows that are not deleted are the provider's records, value by value.
 sub is_truth
@@ -62,8 +67,8 @@ sub is_truth
 }
 sub run_again
 {
-	my ($object, $customer) = @_;
-	my $sync = sync_id($object, $customer);
+	my ($object, $customer, $type) = @_;
+	my $sync = sync_id($object, $customer, $type);
 	query("select supaglue.trigger_sync($sync)");
 	return query("select status || coalesce(' ' || error_class, '') from supaglue.wait_for_sync($sync)");
 }
@@ -133,12 +138,49 @@ is_truth('owner', 'the other owners are the truth');
 is(query("select count(*) > 0 from supaglue_internal.syncs, jsonb_each(metadata #> '{lookups,pipelines}') as pipeline
 	where id = " . sync_id('deal') . " and pipeline.value ->> 'label' <> '' and pipeline.value -> 'stages' <> '{}'"), 't', 'the labels of the stages are known');
 
+# --- Common objects ------------------------------------------------------------------------------------------------------
+sub are_equal
+{
+	my ($common, $standard, $what, %columns) = @_;
+	my @names = sort keys %columns;
+	is(query("with common as (select id, " . join(', ', @names) . " from supaglue_data.crm_$common where not _supaglue_is_deleted and _supaglue_provider_name = 'hubspot'),
+		raw as (select id, _supaglue_raw_data as raw, _supaglue_raw_data -> 'properties' as p from supaglue_data.hubspot_$standard where not _supaglue_is_deleted),
+		expected as (select id, " . join(', ', @columns{@names}) . " from raw)
+		select (select count(*) > 0 from common) || ' ' || (select count(*) from (select * from common except select * from expected) as extra)
+			|| ' ' || (select count(*) from (select * from expected except select * from common) as lacking)"), 'true 0 0', $what);
+}
+my @companies = split /\n/, query('select id from supaglue_data.hubspot_company order by id limit 4');
+my @employees = ('7000000000', '7000000001', '12.7', '1,234');
+hubspot('update', object => 'companies', id => $companies[$_], set => { numberofemployees => $employees[$_] }) foreach (0 .. 3);
+is(run_again('company'), 'SUCCESS', 'companies, once more');
+is(run_again($_, 'acme', 'common'), 'SUCCESS', "the common object $_ syncs") foreach (qw(account contact opportunity user));
+is(query("select string_agg(coalesce(number_of_employees::text, 'null'), ' ' order by id) from supaglue_data.crm_accounts where id in ('" . join("','", @companies) . "')"),
+	'7000000000 null 12 null', 'numbers of employees that are none are not taken for some');
+are_equal('accounts', 'company', 'accounts are companies', name => "p ->> 'name'", created_at => "(raw ->> 'createdAt')::timestamptz",
+	phone_numbers => q{case when p ->> 'phone' <> '' then jsonb_build_array(jsonb_build_object('phone_number', p ->> 'phone', 'phone_number_type', 'primary')) else '[]' end});
+are_equal('contacts', 'contact', 'contacts are contacts', first_name => "nullif(p ->> 'firstname', '')", account_id => "raw #>> '{associations,companies,0}'",
+	last_activity_at => "(p ->> 'notes_last_updated')::timestamptz", owner_id => "nullif(p ->> 'hubspot_owner_id', '')",
+	email_addresses => q{coalesce((select jsonb_agg(jsonb_build_object('email_address', p ->> key, 'email_address_type', type) order by type)
+		from (values ('email', 'primary'), ('work_email', 'work')) as kind (key, type) where p ->> key <> ''), '[]')});
+my $pipelines = $simulator->{http}->get($simulator->url . '/crm/v3/pipelines/deals', { headers => { Authorization => 'Bearer pat-acme' } })->{content};
+my $label = sub { qq{(select item ->> 'label' from jsonb_array_elements(\$json\$$pipelines\$json\$::jsonb -> 'results') as pipeline, $_[0])} };
+are_equal('opportunities', 'deal', 'opportunities are deals, with the labels of their stages',
+	pipeline => $label->("jsonb_array_elements(jsonb_build_array(pipeline)) as item where item ->> 'id' = p ->> 'pipeline'"),
+	stage => $label->("jsonb_array_elements(pipeline -> 'stages') as item where pipeline ->> 'id' = p ->> 'pipeline' and item ->> 'id' = p ->> 'dealstage'"),
+	status => "case p ->> 'hs_is_closed_won' when 'true' then 'WON' else case p ->> 'hs_is_closed' when 'true' then 'LOST' else 'OPEN' end end",
+	amount => "case jsonb_typeof(p -> 'amount') when 'number' then (p ->> 'amount')::numeric end", currency => "nullif(p ->> 'deal_currency_code', '')");
+are_equal('users', 'owner', 'users are owners', name => "trim(concat_ws(' ', raw ->> 'firstName', raw ->> 'lastName'))", email => "raw ->> 'email'", is_active => 'true');
+
 # --- The live side ------------------------------------------------------------------------------------------------------
 query("set supaglue.customer_id = 'acme'");
 is(query(q{with live as (select id, _supaglue_raw_data from supaglue_live.hubspot_contact where _supaglue_customer_id = 'acme'),
 	stored as (select id, _supaglue_raw_data from supaglue_data.hubspot_contact where not _supaglue_is_deleted)
 	select (select count(*) from live) || ' ' || (select count(*) from (select * from live except select * from stored) as other)}),
 	query('select count(*) from supaglue_data.hubspot_contact where not _supaglue_is_deleted') . ' 0', 'the live twin is the table');
+is(query(q{with live as (select id, stage, pipeline, amount from supaglue_live.crm_opportunities where _supaglue_customer_id = 'acme'),
+	stored as (select id, stage, pipeline, amount from supaglue_data.crm_opportunities where not _supaglue_is_deleted)
+	select (select count(*) from live) || ' ' || (select count(*) from (select * from live except select * from stored) as other)}),
+	'120 0', 'the live common object has the labels, too');
 foreach my $object (qw(contact company))
 {
 	my @some = split /\n/, query("select id from supaglue_data.hubspot_$object where not _supaglue_is_deleted order by id limit 2");

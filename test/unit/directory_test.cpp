@@ -17,8 +17,8 @@ const Directory &salesforce() {
 }
 
 TEST(DirectoryTest, Asks) {
-  EXPECT_EQ(listing_request(salesforce().objects, "").url, "/services/data/v62.0/sobjects");
-  EXPECT_EQ(listing_request(salesforce().properties, "A/b ?").url,
+  EXPECT_EQ(listing_request(salesforce().objects, "", "").url, "/services/data/v62.0/sobjects");
+  EXPECT_EQ(listing_request(salesforce().properties, "x", "A/b ?").url,
             "/services/data/v62.0/sobjects/A%2Fb%20%3F/describe");
 }
 
@@ -74,15 +74,18 @@ TEST(DirectoryTest, KnowsWhatIsNotTold) {
   const Directory directory = read_directory("connector", "metadata", Json::parse(R"({
     "objects": {"name": "/name", "label": "/label", "known": [{"name": "owner", "label": "Owners"}]},
     "properties": {"path": "/p/{object}", "items": "/results", "name": "/name", "type": "/type", "subtype": "/how",
-                   "custom": [{"pointer": "/ours", "is": false}],
+                   "standard": [{"pointer": "/ours", "is": true}],
                    "known": {"owner": [{"name": "email", "type": "string", "ours": true}]}},
     "types": {"string": "text", "string/long": "textarea"}})"));
-  EXPECT_EQ(listing_request(directory.objects, "").url, "");
+  EXPECT_EQ(listing_request(directory.objects, "", "").url, "");
   EXPECT_EQ(list_objects(directory, "")[0]["object"], "owner");
+  EXPECT_EQ(listing_request(directory.properties, "owner", "owners").url, "");
+  EXPECT_EQ(listing_request(directory.properties, "deal", "deals").url, "/p/deals");
+  EXPECT_THROW(listing_request(directory.properties, "x", ".."), Error);
   EXPECT_EQ(list_properties(directory, "owner", "")[0]["type"], "text");
   const Json rows = list_properties(
       directory, "deal",
-      R"({"results": [{"name": "a", "type": "string", "how": "long", "ours": false}, {"name": "b", "type": "string", "how": "short"}]})");
+      R"({"results": [{"name": "a", "type": "string", "how": "long", "ours": false}, {"ours": true, "name": "b", "type": "string", "how": "short"}]})");
   EXPECT_EQ(rows[0]["type"], "textarea");
   EXPECT_EQ(rows[0]["custom"], true);
   EXPECT_EQ(rows[1]["type"], "text");
