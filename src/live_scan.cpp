@@ -69,6 +69,7 @@ struct LiveScan {
   Datum application_id, provider_name;
   List *parts;  // Part
   Part *part;   // that gives records now
+  int under_way;  // parts that wait for the network
   int64 wake_at;
   bool in_order, counted;
   int64 count;
@@ -478,6 +479,7 @@ Part *poll_parts(LiveScan *scan, bool *all_ended) {
     if (wake_at != 0 && (scan->wake_at == 0 || wake_at < scan->wake_at)) scan->wake_at = wake_at;
   }
   check_requests(scan);
+  scan->under_way = under_way;
   return ready;
 }
 
@@ -491,6 +493,8 @@ const Record *next_record(LiveScan *scan) {
     scan->part = poll_parts(scan, &all_ended);
     if (scan->part != nullptr) break;
     if (all_ended) return nullptr;
+    // What ended without the network has made way for others.
+    if (scan->under_way == 0) continue;
     if (scan->asynchronous) {
       scan->waits = true;
       return nullptr;
