@@ -2,6 +2,8 @@
 -- and orgs of our own; the syncs are paused for the workers, so that no request but ours is counted.
 \getenv simulator SUPAGLUE_SIMULATOR
 SET supaglue.application_id = 'live';
+-- Long before a wait for an event that never comes is over.
+SET statement_timeout = '45s';
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS supaglue;
 \set SHOW_CONTEXT never

@@ -6,7 +6,7 @@
 #include "catalog.hpp"
 #include "connection_key.hpp"
 #include "fdw_options.hpp"
-#include "reading.hpp"
+#include "inventory.hpp"
 #include "settings.hpp"
 
 namespace supaglue {
@@ -35,30 +35,10 @@ int64 connection_of(const char *customer, const char *provider_name) {
   return id;
 }
 
-const Connector *connector_of(const char *provider_name) {
-  return guard([&] {
-    const Connector *connector = Connector::builtin(provider_name).get();
-    if (connector == nullptr || connector->directory.objects.name.empty() ||
-        connector->directory.properties.name.empty())
-      throw Error(ErrorClass::kBadDocument,
-                  std::string("the objects of \"") + provider_name + "\" cannot be listed",
-                  "Its connector does not say where they are told.");
-    return connector;
-  });
-}
-
-/// The provider's answer; empty when it is not asked for this.
-const std::string *ask(const Asked *asked, const Listing *listing, const char *object) {
-  auto *request = make_in<Request>(CurrentMemoryContext);
-  guard([&] { *request = listing_request(*listing, object); });
-  if (request->url.empty()) return make_in<std::string>(CurrentMemoryContext);
-  return &call_provider(asked->connection_id, asked->provider_name, request, false)->body;
-}
-
 /// The objects that the statement wants, of those that there are.
 const std::vector<Imported> *wanted_objects(const Asked *asked,
                                             ImportForeignSchemaStmt *statement) {
-  const std::string *body = ask(asked, &asked->connector->directory.objects, "");
+  const std::string *body = ask_for_objects(asked->connection_id, asked->connector);
   auto *all = make_in<std::vector<Imported>>(CurrentMemoryContext);
   auto *wanted = make_in<std::vector<Imported>>(CurrentMemoryContext);
   guard([&] {
@@ -80,7 +60,7 @@ struct Field {
 /// The fields of an object that become columns.
 const std::vector<Field> *fields_of(const Asked *asked, const char *object) {
   const Connector *connector = asked->connector;
-  const std::string *body = ask(asked, &connector->directory.properties, object);
+  const std::string *body = ask_for_properties(asked->connection_id, connector, object);
   auto *fields = make_in<std::vector<Field>>(CurrentMemoryContext);
   guard([&] {
     const std::string key = connector->settings.value("id_field", "id");
@@ -127,7 +107,7 @@ List *import_live_schema(ImportForeignSchemaStmt *statement, Oid server) {
   const char *provider_name = provider_of(server);
   const Asked asked = {statement->remote_schema, provider_name, statement->server_name,
                        connection_of(statement->remote_schema, provider_name),
-                       connector_of(provider_name)};
+                       listing_connector(provider_name)};
   const std::vector<Imported> *objects = wanted_objects(&asked, statement);
   // Each object is described by a request of its own.
   if (objects->size() >= static_cast<size_t>(settings.live_max_requests))

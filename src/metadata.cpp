@@ -1,8 +1,8 @@
 // pg: list_objects(), list_properties(): what the provider tells a customer of objects and fields.
 #include "catalog.hpp"
 #include "connection_key.hpp"
+#include "inventory.hpp"
 #include "pg.hpp"
-#include "reading.hpp"
 #include "sql.hpp"
 
 using namespace supaglue;
@@ -18,27 +18,6 @@ int64 connection_of(FunctionCallInfo fcinfo, const char *provider_name, int appl
   return id;
 }
 
-const Connector *connector_of(const char *provider_name) {
-  return guard([&] {
-    const Connector *connector = Connector::builtin(provider_name).get();
-    if (connector == nullptr || connector->directory.objects.name.empty() ||
-        connector->directory.properties.name.empty())
-      throw Error(ErrorClass::kBadDocument,
-                  std::string("the objects of \"") + provider_name + "\" cannot be listed",
-                  "Its connector does not say where they are told.");
-    return connector;
-  });
-}
-
-/// The provider's answer; empty when it is not asked for this.
-const std::string *ask(int64 connection_id, const char *provider_name, const Listing *listing,
-                       const char *object, const char *api_name) {
-  auto *request = make_in<Request>(CurrentMemoryContext);
-  guard([&] { *request = listing_request(*listing, object, api_name); });
-  if (request->url.empty()) return make_in<std::string>(CurrentMemoryContext);
-  return &call_provider(connection_id, provider_name, request, false)->body;
-}
-
 char *dumped(const Json *rows) {
   return guarded_text([&] { return rows->dump(-1, ' ', false, Json::error_handler_t::replace); });
 }
@@ -48,9 +27,8 @@ char *dumped(const Json *rows) {
 SUPAGLUE_FUNCTION(supaglue_list_objects) {
   const char *provider_name = text_argument(fcinfo, 1, "provider_name");
   const int64 connection_id = connection_of(fcinfo, provider_name, 2);
-  const Connector *connector = connector_of(provider_name);
-  const std::string *body =
-      ask(connection_id, provider_name, &connector->directory.objects, "", "");
+  const Connector *connector = listing_connector(provider_name);
+  const std::string *body = ask_for_objects(connection_id, connector);
   auto *rows = make_in<Json>(CurrentMemoryContext);
   guard([&] { *rows = list_objects(connector->directory, *body); });
   const char *listed = dumped(rows);
@@ -77,24 +55,15 @@ char *exact_name(const Connector *connector, const char *object) {
   });
 }
 
-// As the paths of the provider's API have it.
-char *api_name_of(const Connector *connector, const char *object) {
-  return guarded_text([&]() -> std::string {
-    const auto listed = connector->listings.objects.find(object);
-    return listed == connector->listings.objects.end() ? object : listed->second.api_name;
-  });
-}
-
 }  // namespace
 
 SUPAGLUE_FUNCTION(supaglue_list_properties) {
   const char *provider_name = text_argument(fcinfo, 1, "provider_name");
   const char *given = text_argument(fcinfo, 2, "object");
   const int64 connection_id = connection_of(fcinfo, provider_name, 3);
-  const Connector *connector = connector_of(provider_name);
+  const Connector *connector = listing_connector(provider_name);
   const char *object = exact_name(connector, given);
-  const std::string *body = ask(connection_id, provider_name, &connector->directory.properties,
-                                object, api_name_of(connector, object));
+  const std::string *body = ask_for_properties(connection_id, connector, object);
   auto *rows = make_in<Json>(CurrentMemoryContext);
   guard([&] { *rows = list_properties(connector->directory, object, *body); });
   const char *listed = dumped(rows);
