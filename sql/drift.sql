@@ -56,14 +56,15 @@ SELECT status, strategy FROM supaglue.materialize(:sync, true);
 TABLE pg_temp.changes;
 TABLE pg_temp.state;
 
--- A field that is excluded is told of, and nothing more is to be read for it.
+-- A field that is excluded is told of, and nothing more is to be read for it. By the workers, this time.
 SELECT supaglue.update_sync_config(:config_id, '{"custom_objects": [{"object": "Stone", "table": "stones", "exclude_fields": ["Age__c", "Grams__c"]}]}');
 TABLE pg_temp.state;
 SELECT strategy FROM supaglue.materialize(:sync);
 SELECT count(*) FROM drift.stones WHERE _supaglue_raw_data ? 'Grams__c';
 \! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/add_field" -d '{"org":"river","object":"Stone__c","field":{"name":"Age__c","type":"double"}}'
 UPDATE supaglue_internal.syncs SET described_at = now() - interval '1 day' WHERE id = :sync;
-SELECT strategy, requests FROM supaglue.materialize(:sync);
+SELECT supaglue.trigger_sync(:sync);
+SELECT strategy, requests FROM supaglue.wait_for_sync(:sync);
 SELECT change, field FROM pg_temp.changes OFFSET 3;
 TABLE pg_temp.state;
 -- No longer excluded: the next run is full. Another change of the sync config is none of the fields.

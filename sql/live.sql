@@ -261,6 +261,7 @@ GRANT SELECT ON supaglue_live.animals TO live_reader;
 SET ROLE live_reader;
 SELECT count(*) FROM supaglue_live.animals;
 \echo :LAST_ERROR_SQLSTATE
+EXPLAIN (VERBOSE, COSTS OFF) SELECT count(*) FROM supaglue_live.animals;
 SELECT count(*) FROM live.owned;
 RESET ROLE;
 GRANT USAGE ON FOREIGN SERVER supaglue_salesforce TO live_reader;

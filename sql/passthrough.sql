@@ -39,6 +39,22 @@ SELECT answer -> 'status' FROM pg_temp.pass('{"method": "POST", "path": "/servic
   "headers": {"Content-Type": "application/x-www-form-urlencoded"}, "body": "token=another"}') AS answer;
 \! curl -s "$SUPAGLUE_SIMULATOR/services/oauth2/token" -d grant_type=refresh_token -d client_id=a -d refresh_token=another; echo
 
+-- JSON arrives as JSON, and what it did at the provider outlives a rollback.
+BEGIN;
+SELECT answer -> 'status' AS status, answer #>> '{body,object}' AS object, answer #>> '{body,id}' AS job
+FROM pg_temp.pass('{"method": "POST", "path": "/services/data/v62.0/jobs/query", "body": {"operation": "query", "query": "SELECT Id FROM Egg__c"}}') AS answer \gset
+ROLLBACK;
+\echo :status :object
+SELECT answer -> 'status' AS status, answer #>> '{body,id}' = :'job' AS same
+FROM pg_temp.pass(jsonb_build_object('method', 'GET', 'path', '/services/data/v62.0/jobs/query/' || :'job')) AS answer;
+-- A copy of the database reads, and changes nothing.
+BEGIN;
+UPDATE supaglue_internal.installation SET database = 0;
+SELECT answer -> 'status' FROM pg_temp.pass('{"method": "GET", "path": "/services/data/v62.0/limits"}') AS answer;
+SELECT pg_temp.pass('{"method": "DELETE", "path": "/services/data/v62.0/limits"}');
+\echo :LAST_ERROR_SQLSTATE
+ROLLBACK;
+
 -- A refused token is refreshed once; then its refusal is the answer.
 \! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/expire_tokens" -d '{"org":"hatch"}'
 BEGIN READ ONLY;

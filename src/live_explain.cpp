@@ -119,6 +119,7 @@ char *explain_request(ForeignScanState *node, const LiveTable *table, const Plan
 void explain_live_scan(ForeignScanState *node, const LiveScan *scan, ExplainState *out) {
   if (out->verbose) {
     const LiveTable table = live_table(plan_relation(node));
+    check_usage(node, &table);  // the request tells what fields customers have
     const PlanValues values = plan_values(node);
     const int form = plan_figure(node, kCustomersForm);
     ExplainPropertyText("Customers", explain_customers(&table, values.customers, form), out);

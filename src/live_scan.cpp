@@ -67,8 +67,8 @@ struct LiveScan {
   bool started, waits;
   const char *application;
   Datum application_id, provider_name;
-  List *parts;  // Part
-  Part *part;   // that gives records now
+  List *parts;    // Part
+  Part *part;     // that gives records now
   int under_way;  // parts that wait for the network
   int64 wake_at;
   bool in_order, counted;
@@ -689,14 +689,18 @@ void close_pass(LiveScan *scan) {
 
 }  // namespace
 
+void check_usage(ForeignScanState *node, const LiveTable *table) {
+  const AclResult rights =
+      rights_on(ForeignServerRelationId, table->server, scan_user(node), ACL_USAGE);
+  if (rights != ACLCHECK_OK) aclcheck_error(rights, OBJECT_FOREIGN_SERVER, table->server_name);
+}
+
 LiveScan *begin_live_scan(ForeignScanState *node) {
   auto *scan = static_cast<LiveScan *>(palloc0(sizeof(LiveScan)));
   const Oid relation = plan_relation(node);
   scan->node = node;
   scan->table = live_table(relation);
-  const AclResult rights =
-      rights_on(ForeignServerRelationId, scan->table.server, scan_user(node), ACL_USAGE);
-  if (rights != ACLCHECK_OK) aclcheck_error(rights, OBJECT_FOREIGN_SERVER, scan->table.server_name);
+  check_usage(node, &scan->table);
   scan->context =
       AllocSetContextCreate(CurrentMemoryContext, "supaglue live scan", ALLOCSET_DEFAULT_SIZES);
   scan->pass_context =

@@ -45,6 +45,8 @@ struct LiveCosts {
 LiveCosts live_scan_costs(const LiveScan *scan);
 
 // What a plan says of itself, for the scan and for EXPLAIN.
+/// The right to use the server, of whoever the scan is for.
+void check_usage(ForeignScanState *node, const LiveTable *table);
 const List *plan_part(const ForeignScanState *node, PlanPart part);
 int plan_figure(const ForeignScanState *node, PlanFigure figure);
 Oid plan_relation(const ForeignScanState *node);

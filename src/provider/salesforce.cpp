@@ -155,6 +155,7 @@ SalesforceSource::SalesforceSource(std::shared_ptr<const Connector> connector, c
       task_(task) {
   check_task();
   if (cursor.is_object()) cursor_ = cursor;
+  if (cursor_.contains("bulk")) total_ = cursor_["bulk"].value("records", int64_t{-1});
   if (!task_.ids.empty()) {
     std::erase_if(task_.ids, [](const std::string &id) { return !is_id(id); });
     if (task_.ids.empty()) {

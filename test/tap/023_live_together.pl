@@ -96,8 +96,13 @@ is(query("select count(*) from ($union) a join ($union) b using (id)"), '30', 't
 is(query("set enable_hashjoin = off; set enable_mergejoin = off; set enable_material = off;
 	select count(*) from generate_series(1, 3) n, lateral (select id from ($union) u where n > 0) s"), '90', 'again and again');
 
-# --- Ids of joined rows ----------------------------------------------------------------------------------
 is(query("select count(*) from here join customer1 using (id)"), '5', 'joined');
+
+# --- More than are read at once, and nothing to read ---------------------------------------------------------
+my $hurry = "set statement_timeout = '20s'; ";
+is(query($hurry . q{select count(id) from supaglue_live."salesforce_Contact" where id in ('x', 'y')}), '0', 'what is no id is asked of nobody');
+is(query($hurry . q{select count(id) from supaglue_live."salesforce_Contact" where id = any (array(select id from here) ||
+	array(select '003' || lpad(n::text, 12, '0') || 'AAA' from generate_series(1, 400) n))}), '5', 'more ids than a request can hold');
 
 $node->stop;
 done_testing();

@@ -602,6 +602,9 @@ TEST(SalesforceBulkTest, GoesOnFromEveryPoint) {
       if (!anew) asked.push_back(url);
       EXPECT_EQ(url, asked[i]);
       for (const Record &r : source->accept(answers[i]).page.records) ids += r.id;
+      if (i >= 5) {
+        EXPECT_EQ(source->total(), 4) << i;
+      }
       if (anew) {
         source = source_of(contacts(), Json::parse(source->plan().dump()),
                            Json::parse(source->cursor().dump()));
