@@ -163,6 +163,36 @@ CREATE TABLE supaglue_internal.tokens (
 );
 COMMENT ON TABLE supaglue_internal.tokens IS 'the credentials of connections, sealed';
 
+-- Consents that customers were asked for and have not answered. Never dumped: they are good for ten minutes.
+CREATE TABLE supaglue_internal.oauth_states (
+  digest text COLLATE "C" PRIMARY KEY,  -- of the state, which goes through the browser
+  application_id text COLLATE "C" NOT NULL,
+  customer_id text COLLATE "C" NOT NULL,
+  provider_id bigint NOT NULL REFERENCES supaglue_internal.providers ON DELETE CASCADE,
+  return_url text NOT NULL,
+  request jsonb NOT NULL,               -- {redirect_uri, login_url?, replace_account}
+  verifier bytea NOT NULL,              -- sealed
+  expires_at timestamptz NOT NULL,
+  FOREIGN KEY (application_id, customer_id) REFERENCES supaglue_internal.customers ON DELETE CASCADE
+);
+CREATE INDEX ON supaglue_internal.oauth_states (application_id, customer_id);
+COMMENT ON TABLE supaglue_internal.oauth_states IS 'consents under way, by the digest of their state';
+
+CREATE SEQUENCE supaglue_internal.magic_link_id;
+CREATE TABLE supaglue_internal.magic_links (
+  id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('supaglue_internal.magic_link_id'),
+  digest text COLLATE "C" NOT NULL UNIQUE,  -- of the token, which only the customer has
+  application_id text COLLATE "C" NOT NULL,
+  customer_id text COLLATE "C" NOT NULL,
+  provider_id bigint NOT NULL REFERENCES supaglue_internal.providers ON DELETE CASCADE,
+  return_url text NOT NULL,
+  expires_at timestamptz NOT NULL,
+  redeemed_at timestamptz,
+  FOREIGN KEY (application_id, customer_id) REFERENCES supaglue_internal.customers ON DELETE CASCADE
+);
+CREATE INDEX ON supaglue_internal.magic_links (application_id, customer_id);
+COMMENT ON TABLE supaglue_internal.magic_links IS 'magic links, by the digest of their token';
+
 CREATE SEQUENCE supaglue_internal.sync_id;
 CREATE TABLE supaglue_internal.syncs (
   id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('supaglue_internal.sync_id'),
@@ -641,6 +671,30 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_test_connection';
 COMMENT ON FUNCTION supaglue.test_connection(bigint) IS
   'whether the provider lets a connection in, in its own words, and the account''s name; stores nothing';
+
+CREATE FUNCTION supaglue.oauth_connect_url(customer_id text, provider_name text, return_url text, options jsonb DEFAULT '{}', application_id text DEFAULT NULL) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_oauth_connect_url';
+COMMENT ON FUNCTION supaglue.oauth_connect_url(text, text, text, jsonb, text) IS
+  'the address of the provider''s page on which a customer consents; good once, for ten minutes';
+
+CREATE FUNCTION supaglue.oauth_callback(params jsonb, expected_customer_id text DEFAULT NULL, OUT connection_id bigint, OUT customer_id text, OUT return_url text, OUT outcome text, OUT message text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_oauth_callback';
+COMMENT ON FUNCTION supaglue.oauth_callback(jsonb, text) IS
+  'takes what came back with the customer''s browser: makes the connection, or gives it new credentials; outcome is connected, reconnected, denied, expired, wrong_account or failed';
+
+CREATE FUNCTION supaglue.create_magic_link(customer_id text, provider_name text, return_url text, expires_in interval DEFAULT '7 days', application_id text DEFAULT NULL, OUT id bigint, OUT token text, OUT expires_at timestamptz)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_create_magic_link';
+COMMENT ON FUNCTION supaglue.create_magic_link(text, text, text, interval, text) IS
+  'a token by which a customer may begin to connect, once; it is shown only here';
+
+CREATE FUNCTION supaglue.redeem_magic_link(token text) RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_redeem_magic_link';
+COMMENT ON FUNCTION supaglue.redeem_magic_link(text) IS
+  'spends a magic link; the address of the provider''s page on which its customer consents';
 
 CREATE FUNCTION supaglue.sync_id(customer_id text, provider_name text, object text, object_type text DEFAULT NULL, application_id text DEFAULT NULL) RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,6 @@
 // pg: create_connection(), update_connection(), delete_connection(), test_connection().
 #include "catalog.hpp"
+#include "connection_rows.hpp"
 #include "pg.hpp"
 #include "reading.hpp"
 #include "resource.hpp"
@@ -11,16 +12,6 @@
 using namespace supaglue;
 
 namespace {
-
-void require_customer(const char *application_id, const char *customer_id) {
-  if (sql("SELECT FROM supaglue_internal.customers WHERE application_id = $1 AND customer_id = $2 "
-          "FOR KEY SHARE",
-          {text_arg(application_id), text_arg(customer_id)}) == 0)
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                    errmsg("customer \"%s\" does not exist in application \"%s\"", customer_id,
-                           application_id),
-                    errhint("Call supaglue.upsert_customer() first.")));
-}
 
 void require_auth_type(const Resource *connection, int64 provider_id) {
   sql("SELECT config ->> 'auth_type' FROM supaglue_internal.providers WHERE id = $1",
@@ -43,24 +34,19 @@ char *config_of(const Resource *connection) {
 }
 
 // When the access token that was given ends: a stamp, or seconds or milliseconds since 1970.
-char *expiry_of(const Resource *connection) {
-  char *expiry = guarded_text([&]() -> std::string {
+TimestampTz expiry_of(const Resource *connection) {
+  const char *expiry = guarded_text([&]() -> std::string {
     const Json &secret = connection->document->secret;
     if (!secret.contains("expires_at")) return "";
     if (secret["expires_at"].is_string()) return secret["expires_at"].get<std::string>();
     const int64_t number = secret["expires_at"].get<int64_t>();
     return std::to_string(number < 100'000'000'000 ? number * 1000 : number);
   });
-  if (expiry[0] == '\0') return nullptr;
-  if (strspn(expiry, "0123456789") < strlen(expiry)) return expiry;
-  sql("SELECT pg_catalog.to_timestamp($1::numeric / 1000)::text", {text_arg(expiry)});
-  return text_at(0, 1);
-}
-
-void write_connection_event(const char *kind, const char *application_id, const char *customer_id,
-                            const char *provider_name, int64 id) {
-  write_event(kind, application_id, customer_id, provider_name, 0, 0,
-              format("{\"connection_id\": " INT64_FORMAT "}", id));
+  if (expiry[0] == '\0') return DT_NOBEGIN;
+  const bool is_number = strspn(expiry, "0123456789") == strlen(expiry);
+  sql(is_number ? "SELECT pg_catalog.to_timestamp($1::numeric / 1000)" : "SELECT $1::timestamptz",
+      {text_arg(expiry)});
+  return time_at(0, 1);
 }
 
 }  // namespace
@@ -84,18 +70,16 @@ SUPAGLUE_FUNCTION(supaglue_create_connection) {
              errhint("Use supaglue.update_connection() to give it new credentials.")));
   claim_installation();
   const int64 id = take_id(kConnection, connection->id);
-  sql("INSERT INTO supaglue_internal.connections (id, application_id, customer_id, provider_id, "
-      "config) "
-      "VALUES ($1, $2, $3, $4, $5::jsonb)",
-      {int_arg(id), text_arg(connection->application_id), text_arg(customer), int_arg(provider.id),
-       text_arg(config_of(connection))});
-  sql("INSERT INTO supaglue_internal.tokens (connection_id, secret, expires_at) "
-      "VALUES ($1, $2, $3::timestamptz)",
-      {int_arg(id), sealed_arg(kConnection, id, connection->secret),
-       text_arg(expiry_of(connection))});
-  write_connection_event("connection.created", connection->application_id, customer, provider.name,
-                         id);
-  make_missing_syncs(provider.id);
+  const ConnectionRow row = {
+      .application_id = connection->application_id,
+      .customer_id = customer,
+      .provider_id = provider.id,
+      .provider_name = provider.name,
+      .config = config_of(connection),
+      .secret = connection->secret,
+      .expires_at = expiry_of(connection),
+  };
+  insert_connection(id, &row);
   close_api(api);
   PG_RETURN_INT64(id);
 }
@@ -136,14 +120,6 @@ void require_same_ends(const Resource *next, const StoredConnection &stored) {
                   errhint("Create another connection.")));
 }
 
-// A refresh that is under way with the old credentials finds another generation, and is not stored.
-void store_credentials(int64 id, const Resource *next) {
-  sql("UPDATE supaglue_internal.tokens SET secret = $2, generation = generation + 1, "
-      "base_url = NULL, expires_at = $3::timestamptz WHERE connection_id = $1",
-      {int_arg(id), sealed_arg(kConnection, id, next->secret), text_arg(expiry_of(next))});
-  readmit_connection(id);
-}
-
 }  // namespace
 
 SUPAGLUE_FUNCTION(supaglue_update_connection) {
@@ -155,11 +131,14 @@ SUPAGLUE_FUNCTION(supaglue_update_connection) {
   Resource *next = read_resource([&] { return read_connection(document); });
   require_same_identity(kConnection, stored.resource, next);
   require_same_ends(next, stored);
+  if (!same_text(text_of(next, "auth_type"), text_of(stored.resource, "auth_type")))
+    require_auth_type(next, resolve(kProvider, next, "provider_id", "provider_name").id);
   sql("UPDATE supaglue_internal.connections SET config = $2::jsonb WHERE id = $1",
       {int_arg(id), text_arg(config_of(next))});
   if (!stored.active || !same_text(next->secret, stored.resource->secret)) {
     check_secret_files(api.caller, next->secret);
-    store_credentials(id, next);
+    const ConnectionRow row = {.secret = next->secret, .expires_at = expiry_of(next)};
+    replace_credentials(id, &row);
   }
   close_api(api);
   PG_RETURN_VOID();

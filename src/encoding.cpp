@@ -9,6 +9,8 @@ namespace supaglue {
 
 namespace {
 
+constexpr size_t kMostPrinted = 1000;
+
 std::string in_base64(std::string_view bytes, const char *last_digits) {
   std::string alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   alphabet += last_digits;
@@ -39,6 +41,28 @@ std::string url_encoded(std::string_view text) {
     }
   }
   return result;
+}
+
+std::string printable(std::string_view text) {
+  std::string result(text.substr(0, kMostPrinted));
+  if (text.size() > kMostPrinted) {
+    while (!result.empty() && (result.back() & 0xc0) == 0x80) result.pop_back();
+    if (!result.empty() && (result.back() & 0x80) != 0) result.pop_back();
+    result += "...";
+  }
+  for (char &c : result)
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
+  while (!result.empty() && result.back() == ' ') result.pop_back();
+  return result;
+}
+
+std::string hexadecimal(std::string_view bytes) {
+  std::string digits;
+  for (unsigned char byte : bytes) {
+    digits += "0123456789abcdef"[byte >> 4];
+    digits += "0123456789abcdef"[byte & 15];
+  }
+  return digits;
 }
 
 std::string base64(std::string_view bytes) {

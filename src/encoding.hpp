@@ -1,4 +1,5 @@
-// pure: bytes as text: percent-encoding for forms and queries, base64 and base64url.
+// pure: bytes as text: percent-encoding for forms and queries, hexadecimal, base64; and words of
+// others made fit for a message.
 #pragma once
 
 #include <string>
@@ -10,8 +11,12 @@ namespace supaglue {
 
 /// Everything but letters, digits and -._~ as %XX.
 std::string url_encoded(std::string_view text);
+std::string hexadecimal(std::string_view bytes);
 std::string base64(std::string_view bytes);
 /// RFC 4648's other alphabet, without padding.
 std::string base64url(std::string_view bytes);
+/// What somebody else says, of at most a kilobyte (cut at a character's start), and without control
+/// characters.
+std::string printable(std::string_view text);
 
 }  // namespace supaglue

@@ -115,7 +115,12 @@ void refresh(const Errand *errand, Report *report) {
       work->request = token_request(*work->connector, state->grant, now);
     });
   });
-  if (error != nullptr) return report_failure(report, error);
+  if (error != nullptr) {
+    // What no request can renew, the provider has refused already.
+    if (state != nullptr && error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
+      refuse_tokens(id, state->access.generation, reason_of(error));
+    return report_failure(report, error);
+  }
   if (state == nullptr) {
     report->state = Report::kMissing;
     return;

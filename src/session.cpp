@@ -19,26 +19,11 @@ constexpr int kMaxSends = 5;
 constexpr int64_t kBackoffBaseMs = 500;
 constexpr int64_t kBackoffCapMs = 30'000;
 constexpr int64_t kLongestWaitMs = 60'000;
-constexpr size_t kMaxWords = 1000;
 constexpr const char *kReconnect =
     "Let the customer connect again (oauth_connect_url), or give update_connection new "
     "credentials.";
 
 // ---- texts ----
-
-// Cuts at a character's start and leaves no control characters.
-std::string cleaned(std::string_view text) {
-  std::string result(text.substr(0, kMaxWords));
-  if (text.size() > kMaxWords) {
-    while (!result.empty() && (result.back() & 0xc0) == 0x80) result.pop_back();
-    if (!result.empty() && (result.back() & 0x80) != 0) result.pop_back();
-    result += "...";
-  }
-  for (char &c : result)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
-  while (!result.empty() && result.back() == ' ') result.pop_back();
-  return result;
-}
 
 std::string sentence(std::string text) {
   if (!text.empty() && std::string_view(".!?").find(text.back()) == std::string_view::npos)
@@ -102,9 +87,9 @@ std::string words_without_json(std::string_view body) {
 
 ProviderWords words_of(const Connector &connector, const Response &response) {
   Json body = parsed(response.body);
-  if (body.is_discarded()) return {"", cleaned(words_without_json(response.body))};
-  std::string code = cleaned(text_at(body, connector.error_code_pointer));
-  std::string message = cleaned(text_at(body, connector.error_message_pointer));
+  if (body.is_discarded()) return {"", printable(words_without_json(response.body))};
+  std::string code = printable(text_at(body, connector.error_code_pointer));
+  std::string message = printable(text_at(body, connector.error_message_pointer));
   return {std::move(code), std::move(message), std::move(body)};
 }
 
@@ -271,7 +256,7 @@ Error token_error(const Connector &connector, const Grant &grant, const Response
     for (const std::string *secret : {&grant.refresh_token, &grant.client_secret,
                                       &grant.private_key, &grant.code, &grant.code_verifier})
       *text = redacted(std::move(*text), *secret);
-    *text = cleaned(*text);
+    *text = printable(*text);
   }
   std::string detail = detail_of(response.status, words);
   long status = response.status;

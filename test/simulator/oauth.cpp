@@ -1,9 +1,13 @@
 // simulator: the token endpoint; see oauth.hpp.
 #include "oauth.hpp"
 
+#include <openssl/sha.h>
+
 #include <nlohmann/json.hpp>
 #include <random>
 #include <stdexcept>
+
+#include "consent.hpp"
 
 namespace simulator {
 
@@ -112,6 +116,86 @@ Response OAuth::refresh_grant(const Request &request, const Org &org) {
   return issue(org, org.name() + ":" + random_text());
 }
 
+// --- Consent
+// --------------------------------------------------------------------------------------
+constexpr std::int64_t code_lives_ms = 15 * 60 * 1000;
+
+static std::string base64url_sha256(const std::string &text) {
+  static constexpr char alphabet[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  unsigned char digest[SHA256_DIGEST_LENGTH + 1] = {};
+  SHA256(reinterpret_cast<const unsigned char *>(text.data()), text.size(), digest);
+  std::string out;
+  for (size_t bit = 0; bit < 256; bit += 6) {
+    const unsigned pair = digest[bit / 8] << 8 | digest[bit / 8 + 1];
+    out += alphabet[pair >> (10 - bit % 8) & 63];
+  }
+  return out;
+}
+
+static bool names(const std::string &scopes, const std::string &scope) {
+  return (" " + scopes + " ").find(" " + scope + " ") != std::string::npos;
+}
+
+Response OAuth::authorize(const Request &request) {
+  static const char *const kept_names[] = {"response_type", "client_id", "redirect_uri",
+                                           "scope",         "state",     "code_challenge"};
+  const std::string redirect_uri = request.param("redirect_uri");
+  if (request.param("client_id").empty())
+    return complaint_page(400, "Salesforce", "error=invalid_client_id");
+  if (redirect_uri.find("://") == std::string::npos)
+    return complaint_page(400, "Salesforce", "error=redirect_uri_missing");
+  Form answer;
+  if (!request.param("state").empty()) answer["state"] = request.param("state");
+  const auto refusal = [&](const std::string &error, const std::string &description) {
+    answer["error"] = error;
+    answer["error_description"] = description;
+    return redirect(redirect_uri, answer);
+  };
+  if (request.param("response_type") != "code")
+    return refusal("unsupported_response_type", "response type not supported");
+  const std::string method = request.param("code_challenge_method", "S256");
+  if (method != "S256") return refusal("invalid_request", "code challenge method not supported");
+  if (request.method != "POST") {
+    Form kept;
+    for (const char *name : kept_names)
+      if (!request.param(name).empty()) kept[name] = request.param(name);
+    return consent_page("Salesforce", "The application " + request.param("client_id"),
+                        request.param("login_hint", "default"), "/services/oauth2/authorize", kept);
+  }
+  if (request.param("decision") != "allow")
+    return refusal("access_denied", "end-user denied authorization");
+  const std::string name = org_name(request.param("account"));
+  if (name.empty() || !world_.open(name))
+    return complaint_page(400, "Salesforce", "There is no such account.");
+  const std::lock_guard lock(mutex_);
+  const std::string scopes = request.param("scope"), code = name + ":" + random_text();
+  codes_[code] = {
+      request.param("client_id"), redirect_uri, request.param("code_challenge"),
+      scopes.empty() || names(scopes, "refresh_token") || names(scopes, "offline_access"),
+      clock_.now_ms()};
+  answer["code"] = code;
+  return redirect(redirect_uri, answer);
+}
+
+// Codes that no page has given, ORG:anything, are good for anybody, and again.
+std::string OAuth::redeem_code(const Request &request, bool *refreshes) {
+  const std::string code = request.param("code");
+  const auto found = codes_.find(code);
+  if (found == codes_.end()) return "";
+  if (!used_codes_.insert(code).second) return "expired authorization code";
+  const Code &given = found->second;
+  *refreshes = given.refreshes;
+  if (clock_.now_ms() - given.issued_ms >= code_lives_ms) return "expired authorization code";
+  if (given.client_id != request.param("client_id")) return "client identifier mismatch";
+  if (given.redirect_uri != request.param("redirect_uri"))
+    return "redirect_uri must match configuration";
+  if (!given.challenge.empty() &&
+      given.challenge != base64url_sha256(request.param("code_verifier")))
+    return "invalid code verifier";
+  return "";
+}
+
 Response OAuth::token(const Request &request, const std::string &org_of_path) {
   const std::string grant = request.param("grant_type");
   if (grant.empty()) return refuse("invalid_request", "must supply grant_type");
@@ -131,7 +215,11 @@ Response OAuth::token(const Request &request, const std::string &org_of_path) {
                                    : grant == "refresh_token"    ? "expired access/refresh token"
                                                                  : "authentication failure");
   if (grant == "refresh_token") return refresh_grant(request, *org);
-  return issue(*org, grant == "authorization_code" ? name + ":" + random_text() : "");
+  bool refreshes = grant == "authorization_code";
+  if (grant == "authorization_code")
+    if (const std::string complaint = redeem_code(request, &refreshes); !complaint.empty())
+      return refuse("invalid_grant", complaint);
+  return issue(*org, refreshes ? name + ":" + random_text() : "");
 }
 
 Response OAuth::revoke(const Request &request) {

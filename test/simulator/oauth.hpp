@@ -23,6 +23,8 @@ class OAuth {
   // The org that a grant names: ORG of the refresh token or code ORG:anything, and so on.
   static std::string org_of_grant(const Request &request);
 
+  // The page on which a person consents, and where the browser goes when they have decided.
+  Response authorize(const Request &request);
   Response token(const Request &request, const std::string &org_of_path);
   Response revoke(const Request &request);
   std::string identity_url(const Org &org) const;  // the caller holds the org's mutex
@@ -41,7 +43,14 @@ class OAuth {
     std::string org;
     std::int64_t issued_ms;
   };
+  // What a code was given for; it can be redeemed by nobody else, and once.
+  struct Code {
+    std::string client_id, redirect_uri, challenge;
+    bool refreshes;
+    std::int64_t issued_ms;
+  };
   std::string random_text();
+  std::string redeem_code(const Request &request, bool *refreshes);  // empty: it is good
   Response refresh_grant(const Request &request, const Org &org);
   Response issue(const Org &org, const std::string &refresh_token);
 
@@ -52,7 +61,8 @@ class OAuth {
   Rotation rotation_ = Rotation::none;
   std::int64_t ttl_ms_ = 0;
   std::map<std::string, Access> access_tokens_;
-  std::set<std::string> dead_refresh_tokens_, revoked_orgs_;
+  std::map<std::string, Code> codes_;
+  std::set<std::string> used_codes_, dead_refresh_tokens_, revoked_orgs_;
   std::map<std::string, size_t> reuse_counts_;
   std::uint64_t issued_ = 0;
 };

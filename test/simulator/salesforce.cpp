@@ -92,6 +92,7 @@ Target Salesforce::target_of(const Request &request) {
 Response Salesforce::answer(const Request &request, const Target &target) {
   if (target.path.starts_with("/services/data")) return data(request, target);
   if (target.kind == "token") return oauth_.token(request, target.prefix.empty() ? "" : target.org);
+  if (target.path == "/services/oauth2/authorize") return oauth_.authorize(request);
   if (target.path == "/services/oauth2/revoke") return oauth_.revoke(request);
   if (target.path == "/services/oauth2/userinfo" || target.path.starts_with("/id/"))
     return identity(request, target);

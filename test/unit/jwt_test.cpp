@@ -23,6 +23,7 @@ TEST(Encoding, OfBytes) {
     EXPECT_EQ(base64(c.bytes), c.base64);
     EXPECT_EQ(base64url(c.bytes), c.base64url);
   }
+  EXPECT_EQ(hexadecimal("\x01\xfe"), "01fe");
   EXPECT_EQ(url_encoded("a b&c=d/\xc3\xa4-._~"), "a%20b%26c%3Dd%2F%C3%A4-._~");
 }
 
