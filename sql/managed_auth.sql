@@ -255,6 +255,34 @@ SELECT supaglue.update_connection(:connection_id, '{"credentials": {"private_key
 SELECT * FROM supaglue.test_connection(:connection_id);
 SELECT status, status_reason FROM supaglue.connections WHERE id = :connection_id;
 
+-- HubSpot: no challenge, whose account it is is asked for; a private app's token instead, which no request renews.
+SELECT supaglue.create_provider(jsonb_build_object('id', 7001, 'provider_name', 'hubspot',
+  'config', jsonb_build_object('login_url', :'simulator', 'base_url', :'simulator', 'oauth',
+    '{"oauth_scopes": ["oauth"], "redirect_uri": "https://app.example/callback", "credentials": {"client_id": "our app", "client_secret": "app-s3cret"}}'::jsonb))) AS hubspot \gset
+SELECT supaglue.oauth_connect_url('acme', 'hubspot', '/done') AS url \gset
+SELECT jsonb_object_keys(pg_temp.parameters(:'url')) AS parameter ORDER BY 1;
+\setenv CONNECT_URL :url
+\set back `curl -fsS -o /dev/null -w '%{redirect_url}' "$SUPAGLUE_SIMULATOR/oauth/authorize" -d "${CONNECT_URL#*\?}&decision=allow&account=north"`
+SELECT outcome, message FROM supaglue.oauth_callback(pg_temp.parameters(:'back'), 'acme');
+SELECT id AS portal, account_id ~ '^\d+$' AS account_id FROM supaglue.connections WHERE provider_name = 'hubspot' AND application_id = 'auth' \gset
+SELECT :'account_id' AS account_id;
+SELECT success FROM supaglue.test_connection(:portal);
+SELECT supaglue.oauth_connect_url('acme', 'hubspot', '/done') AS url \gset
+SELECT outcome FROM supaglue.oauth_callback(jsonb_build_object('state', pg_temp.parameters(:'url') -> 'state', 'code', 'south:code'));
+-- Where nobody says whose account it is, nothing is connected.
+SELECT supaglue.oauth_connect_url('acme', 'hubspot', '/done') AS url \gset
+\! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/fault" -d '{"kind":"status","status":200,"match":{"provider":"hubspot","kind":"token"},"body":{"access_token":"pat-north","refresh_token":"north:x","expires_in":1800}}'
+\! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/fault" -d '{"kind":"status","status":403,"match":{"provider":"hubspot","path_contains":"account-info"},"body":{"category":"MISSING_SCOPES","message":"no"}}'
+SELECT outcome, message FROM supaglue.oauth_callback(jsonb_build_object('state', pg_temp.parameters(:'url') -> 'state', 'code', 'north:code'));
+SELECT supaglue.delete_connection(:portal);
+SELECT supaglue.update_provider(:hubspot, '{"auth_type": "api_key"}');
+SELECT supaglue.create_connection('{"customer_id": "acme", "provider_name": "hubspot", "credentials": {"api_key": "pat-north"}}') AS portal \gset
+SELECT success FROM supaglue.test_connection(:portal);
+SELECT supaglue.update_connection(:portal, '{"credentials": {"api_key": "no k3y"}}');
+SELECT success, message ~ 'k3y' AS shown FROM supaglue.test_connection(:portal);
+SELECT supaglue.delete_connection(:portal);
+SELECT supaglue.delete_provider(:hubspot);
+
 SELECT supaglue.delete_connection(:connection_id);
 SELECT supaglue.delete_customer('acme');
 SELECT supaglue.delete_sync_config(:config_id, true);

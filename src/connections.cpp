@@ -7,7 +7,6 @@
 #include "secret.hpp"
 #include "sql.hpp"
 #include "sync_rows.hpp"
-#include "worker.hpp"
 
 using namespace supaglue;
 
@@ -152,13 +151,7 @@ SUPAGLUE_FUNCTION(supaglue_delete_connection) {
              errmsg("erasing the rows of a connection is not offered by this version"),
              errhint("Delete the connection without it, then the rows of the customer by hand.")));
   const Api api = open_api();
-  // Runs first: one that is merging now is waited for, and then its sync goes.
-  sql("WITH stopped AS ("
-      "  DELETE FROM supaglue_internal.runs r USING supaglue_internal.syncs s "
-      "  WHERE r.sync_id = s.id AND s.connection_id = $1 RETURNING r.sync_id) "
-      "INSERT INTO supaglue_internal.sync_changes SELECT sync_id FROM stopped",
-      {int_arg(id)});
-  wake_at_commit(WorkerKind::kFetcher);
+  stop_runs(find_syncs({.connection_id = id}));
   if (sql("DELETE FROM supaglue_internal.connections c USING supaglue_internal.providers p "
           "WHERE c.id = $1 AND p.id = c.provider_id RETURNING c.application_id, c.customer_id, "
           "p.name",

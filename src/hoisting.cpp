@@ -131,6 +131,14 @@ void add_listed_columns(const Hoisting &hoisting, std::vector<HoistedColumn> *co
   }
 }
 
+// What the developer named in a schema is the schema's column.
+bool in_schema(const Hoisting &hoisting, const std::string &name) {
+  if (!hoisting.schema.is_object()) return false;
+  const Json &fields = hoisting.schema["fields"];
+  return std::any_of(fields.begin(), fields.end(),
+                     [&](const Json &field) { return field["name"] == name; });
+}
+
 // The provider's own fields, each of the type that it tells.
 void add_typed_columns(const Hoisting &hoisting, std::vector<HoistedColumn> *columns) {
   if (!hoisting.metadata.is_object()) return;
@@ -139,7 +147,7 @@ void add_typed_columns(const Hoisting &hoisting, std::vector<HoistedColumn> *col
   for (const Json &field : hoisting.metadata["fields"]) {
     const std::string name = field["name"];
     const bool custom = field.value("custom", false) || (!suffix.empty() && name.ends_with(suffix));
-    if (custom || is_own(name) || name.size() > kLongestName) continue;
+    if (custom || is_own(name) || name.size() > kLongestName || in_schema(hoisting, name)) continue;
     columns->push_back(field_column(connector, name, connector.type_of(field["type"]), name));
   }
 }

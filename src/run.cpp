@@ -3,6 +3,7 @@
 
 #include "catalog.hpp"
 #include "pg.hpp"
+#include "projection.hpp"
 #include "schema_changes.hpp"
 #include "sql.hpp"
 #include "worker.hpp"
@@ -195,12 +196,27 @@ TimestampTz watermark_after(const Sync *sync, const Run *run) {
   return Max(watermark, run->since);
 }
 
+/// What the run leaves to the next one. The sync's row is locked first, so that whoever changes a
+/// mapping now says so after us.
+static const char *reason_left(const Sync *sync, const Run *run) {
+  sql("SELECT next_reason = 'fields' FROM supaglue_internal.syncs WHERE id = $1 FOR NO KEY UPDATE",
+      {int_arg(sync->id)});
+  if (run->mapping_only && SPI_processed > 0 && bool_at(0, 1)) return "fields";
+  // The mapping may have changed since the merge looked.
+  const Projection *projection =
+      load_projection(sync->object_id, sync->connection_id,
+                      run->metadata != nullptr ? run->metadata : sync->metadata);
+  return run->projection != nullptr && strcmp(run->projection, projection->hash) != 0 ? "mapping"
+                                                                                      : nullptr;
+}
+
 static void finish_remap(const Sync *sync, const Run *run) {
+  const char *next_reason = reason_left(sync, run);
   log_run(sync, run, "SUCCESS", nullptr, nullptr);
   sql("UPDATE supaglue_internal.syncs SET last_run_id = $2, emitted_at = $3, rows_stored = $4,"
-      " projection = $5, next_reason = NULL, waiting_for = NULL WHERE id = $1",
+      " projection = $5, next_reason = $6, waiting_for = NULL WHERE id = $1",
       {int_arg(sync->id), int_arg(run->id), time_arg(run->emitted_at), bool_arg(run->rows_stored),
-       text_arg(run->projection)});
+       text_arg(run->projection), text_arg(next_reason)});
 }
 
 static void tell_broken_mapping(const Sync *sync, const Run *run) {
@@ -235,7 +251,7 @@ static void finish_reading(const Sync *sync, const Run *run) {
   const SchemaChanges drift = write_schema_changes(sync, run);
   if (drift.changes != nullptr) tell_schema_changes(sync, run, drift.changes);
   // What other records hold in a field that is new, only a full run can tell.
-  const char *next_reason = drift.reads_more && !run->full ? "fields" : nullptr;
+  const char *next_reason = drift.reads_more && !run->full ? "fields" : reason_left(sync, run);
   // A trigger that came meanwhile stays: it means one more run. Causes of a pause that this run
   // disproved go.
   sql(R"(UPDATE supaglue_internal.syncs SET phase = $2, watermark = $3,

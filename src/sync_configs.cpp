@@ -9,7 +9,6 @@
 #include "sync_configs.hpp"
 #include "sync_rows.hpp"
 #include "table.hpp"
-#include "worker.hpp"
 
 using namespace supaglue;
 
@@ -266,15 +265,9 @@ void require_force(const Objects &ended, bool force, const char *what) {
 }
 
 void end_objects(const Objects &ended) {
-  // Runs first: one that is merging now is waited for, and then its sync goes.
-  const Arg ids = ints_arg(ended.ids, ended.count);
-  sql("WITH stopped AS ("
-      "  DELETE FROM supaglue_internal.runs r USING supaglue_internal.syncs s "
-      "  WHERE r.sync_id = s.id AND s.object_id = ANY ($1) RETURNING r.sync_id) "
-      "INSERT INTO supaglue_internal.sync_changes SELECT sync_id FROM stopped",
-      {ids});
-  wake_at_commit(WorkerKind::kFetcher);
-  sql("DELETE FROM supaglue_internal.objects WHERE id = ANY ($1)", {ids});
+  for (int i = 0; i < ended.count; ++i) stop_runs(find_syncs({.object_id = ended.ids[i]}));
+  sql("DELETE FROM supaglue_internal.objects WHERE id = ANY ($1)",
+      {ints_arg(ended.ids, ended.count)});
 }
 
 void drop_unused_twins(const Objects &before, const Stored &stored) {

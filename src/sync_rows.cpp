@@ -43,11 +43,41 @@ SyncList find_syncs(const SyncFilter &filter) {
   return syncs;
 }
 
-void restart_syncs(const SyncList &syncs) {
+// Locks the rows of syncs that have no run; false, and nothing is locked: one has begun meanwhile.
+static bool lock_without_runs(Arg ids) {
+  ErrorData *error = attempt([&] {
+    sql("SELECT FROM supaglue_internal.syncs WHERE id = ANY ($1) ORDER BY id FOR UPDATE", {ids});
+    if (sql_latest("SELECT FROM supaglue_internal.runs WHERE sync_id = ANY ($1) LIMIT 1", {ids}) >
+        0)
+      ereport(ERROR,
+              (errcode(ERRCODE_OBJECT_IN_USE), errmsg("the syncs begin runs again and again")));
+  });
+  if (error != nullptr && error->sqlerrcode != ERRCODE_OBJECT_IN_USE) ReThrowError(error);
+  return error == nullptr;
+}
+
+void stop_runs(const SyncList &syncs) {
+  constexpr int kMostTries = 100;
   const Arg ids = ints_arg(syncs.ids, syncs.count);
-  // Their runs first: one that is merging now is waited for, and what it leaves is reset
-  // afterwards.
-  sql("DELETE FROM supaglue_internal.runs WHERE sync_id = ANY ($1)", {ids});
+  // A merge holds the row of its run and then takes that of its sync, so runs come first here, too:
+  // a lock on the sync that keeps others from beginning is given up when one has begun before it.
+  for (int tries = 0;; ++tries) {
+    sql("WITH stopped AS ("
+        "  DELETE FROM supaglue_internal.runs WHERE sync_id = ANY ($1) RETURNING sync_id) "
+        "INSERT INTO supaglue_internal.sync_changes SELECT sync_id FROM stopped",
+        {ids});
+    if (lock_without_runs(ids)) break;
+    if (tries == kMostTries)
+      ereport(ERROR,
+              (errcode(ERRCODE_OBJECT_IN_USE), errmsg("the syncs begin runs again and again"),
+               errhint("Pause them with supaglue.pause_sync(), or try again.")));
+  }
+  wake_at_commit(WorkerKind::kFetcher);
+}
+
+void restart_syncs(const SyncList &syncs) {
+  stop_runs(syncs);
+  const Arg ids = ints_arg(syncs.ids, syncs.count);
   sql("WITH restarted AS ("
       "  UPDATE supaglue_internal.syncs SET phase = 'created', watermark = NULL,"
       "    data_through = NULL, last_full_at = NULL, incrementals_since_full = 0,"
@@ -70,15 +100,12 @@ void remap_syncs(const SyncList &syncs) {
 }
 
 void refetch_syncs(int64 object_id) {
-  sql("DELETE FROM supaglue_internal.runs r USING supaglue_internal.syncs s "
-      "WHERE r.sync_id = s.id AND s.object_id = $1",
-      {int_arg(object_id)});
-  sql("WITH changed AS ("
-      "  UPDATE supaglue_internal.syncs SET next_reason = 'fields' WHERE object_id = $1 "
-      "  RETURNING id)"
-      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM changed",
-      {int_arg(object_id)});
-  wake_at_commit(WorkerKind::kFetcher);
+  const SyncList syncs = find_syncs({.object_id = object_id});
+  stop_runs(syncs);
+  sql("UPDATE supaglue_internal.syncs SET next_reason = 'fields' WHERE id = ANY ($1)",
+      {ints_arg(syncs.ids, syncs.count)});
+  sql("INSERT INTO supaglue_internal.sync_changes SELECT pg_catalog.unnest($1)",
+      {ints_arg(syncs.ids, syncs.count)});
 }
 
 void reschedule_syncs(int64 sync_config_id) {

@@ -26,6 +26,9 @@ struct SyncFilter {
 };
 SyncList find_syncs(const SyncFilter &filter);
 
+/// Ends the runs of syncs, and no other begins before the transaction ends. What is merging now is
+/// waited for. The rows of the syncs are locked afterwards.
+void stop_runs(const SyncList &syncs);
 /// Starts syncs over, in full, with nothing known of their objects.
 void restart_syncs(const SyncList &syncs);
 /// What the syncs of an object fetch of each record has changed: what they have fetched so far of a

@@ -90,4 +90,20 @@ wait_until(sub { query(q{select count(*) from supaglue_data.entity_person where 
 is(query(q{select count(name) from supaglue_data.entity_person where _supaglue_customer_id = 'one' and not _supaglue_is_deleted}), '30', 'the leads are there');
 is(query(q{select count(*) from supaglue_data.entity_person where _supaglue_customer_id = 'two' and _supaglue_is_deleted}), '0', 'others keep theirs');
 
+# Configuring while the workers run: nothing deadlocks, and what was said last holds.
+foreach my $round (1 .. 12)
+{
+	my $object = $round % 2 ? 'Contact' : 'Lead';
+	query(qq{select supaglue.set_entity_mapping('person', 'salesforce', '{"object": {"type": "standard", "name": "$object"}}')});
+	query(qq{select supaglue.trigger_sync(id, true) from supaglue.syncs});
+	query(qq{select supaglue.update_sync_config($ids->{sync_config}, '{"entities": null}', force => true)}) if $round % 3 == 0;
+	query(qq{select supaglue.update_sync_config($ids->{sync_config}, '{"entities": ["person"]}')}) if $round % 3 == 0;
+}
+foreach my $customer (qw(two three))
+{
+	is(wait_for_sync($node, $customer, 'person'), 'SUCCESS', "$customer is synced");
+	is(query(qq{select count(*) from supaglue_data.entity_person where _supaglue_customer_id = '$customer' and not _supaglue_is_deleted
+	  and _supaglue_raw_data ? 'Company'}), '30', 'by the last mapping');
+}
+
 done_testing();

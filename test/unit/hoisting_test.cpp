@@ -91,6 +91,17 @@ TEST(Hoisting, EachCustomerMapsTheFieldsOfASchema) {
   EXPECT_EQ(mapped.source.find("'description'"), std::string::npos);
 }
 
+TEST(Hoisting, AFieldOfTheSchemaWinsOverATypedColumn) {
+  Hoisting hoisting = with_schema();
+  hoisting.columns = "typed";
+  hoisting.metadata = Json::parse(R"({"fields": [{"name": "revenue", "type": "string"},
+    {"name": "Amount", "type": "currency"}]})");
+  hoisting.mappings = Json::parse(R"({"revenue": "Amount"})");
+  const auto columns = hoisted_columns(hoisting);
+  EXPECT_EQ(find(columns, "revenue").type, "numeric");
+  EXPECT_EQ(find(columns, "revenue").field, "Amount");
+}
+
 TEST(Hoisting, AddedFieldsNeedTheDevelopersLeave) {
   Hoisting hoisting = with_schema();
   hoisting.schema["allow_additional_field_mappings"] = false;
