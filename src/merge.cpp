@@ -84,32 +84,32 @@ char *page_statement(const char *table, const Projection *projection, bool overw
          pg_catalog.unnest($7::text[])::timestamptz AS modified,
          pg_catalog.unnest($8::text[])::boolean AS deleted
 ), change AS MATERIALIZED (
-  SELECT page.*, stored.id IS NOT NULL AS known, stored.deleted AS was_deleted,
-         stored.emitted_at = $4::timestamptz AS counted
-  FROM page LEFT JOIN LATERAL (
-    SELECT t.id, t._supaglue_raw_data AS raw, t._supaglue_last_modified_at AS modified,
-           t._supaglue_is_deleted AS deleted, t._supaglue_emitted_at AS emitted_at
-    FROM %1$s AS t
-    WHERE t._supaglue_application_id = page.application AND t._supaglue_customer_id = page.customer
-      AND t._supaglue_provider_name = page.provider AND t.id = page.id
-    OFFSET 0) AS stored ON true
-  WHERE CASE WHEN stored.id IS NULL THEN NOT page.deleted
-        ELSE (stored.raw IS DISTINCT FROM page.raw OR stored.modified IS DISTINCT FROM page.modified
-              OR stored.deleted <> page.deleted)
-         AND ((page.modified < stored.modified) IS NOT TRUE OR %2$s) END
-), projected AS MATERIALIZED (
-  SELECT record.*%3$s FROM (SELECT change.*, $9::text::jsonb AS lookup FROM change) AS record
+  SELECT application, customer, provider, id, raw, modified, deleted, known, was_deleted, counted%3$s
+  FROM (
+    SELECT page.*, stored.id IS NOT NULL AS known, stored.deleted AS was_deleted,
+           stored.emitted_at = $4::timestamptz AS counted, $9::text::jsonb AS lookup
+    FROM page LEFT JOIN LATERAL (
+      SELECT t.id, t._supaglue_raw_data AS raw, t._supaglue_last_modified_at AS modified,
+             t._supaglue_is_deleted AS deleted, t._supaglue_emitted_at AS emitted_at
+      FROM %1$s AS t
+      WHERE t._supaglue_application_id = page.application AND t._supaglue_customer_id = page.customer
+        AND t._supaglue_provider_name = page.provider AND t.id = page.id
+      OFFSET 0) AS stored ON true
+    WHERE CASE WHEN stored.id IS NULL THEN NOT page.deleted
+          ELSE (stored.raw IS DISTINCT FROM page.raw OR stored.modified IS DISTINCT FROM page.modified
+                OR stored.deleted <> page.deleted)
+           AND ((page.modified < stored.modified) IS NOT TRUE OR %2$s) END) AS record
 ), inserted AS (
   INSERT INTO %1$s (_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id,
     _supaglue_emitted_at, _supaglue_is_deleted, _supaglue_raw_data, _supaglue_last_modified_at%4$s)
   SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified%5$s
-  FROM projected WHERE NOT known
+  FROM change WHERE NOT known
   RETURNING 1
 ), updated AS (
   UPDATE %1$s AS t SET _supaglue_emitted_at = $4::timestamptz,
     _supaglue_is_deleted = change.deleted, _supaglue_raw_data = change.raw,
     _supaglue_last_modified_at = change.modified%6$s
-  FROM projected AS change
+  FROM change
   WHERE change.known AND t._supaglue_application_id = change.application
     AND t._supaglue_customer_id = change.customer AND t._supaglue_provider_name = change.provider
     AND t.id = change.id
@@ -117,7 +117,7 @@ char *page_statement(const char *table, const Projection *projection, bool overw
 )
 SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) FROM updated WHERE NOT counted),
        (SELECT pg_catalog.count(*) FROM updated WHERE vanished AND NOT counted),
-       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM projected))",
+       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change))",
       table, overwrite_newer ? "stored.emitted_at <> $4::timestamptz" : "false",
       values_of(projection), for_columns(projection, ", @"), for_columns(projection, ", value_#"),
       for_columns(projection, ", @ = change.value_#"));
