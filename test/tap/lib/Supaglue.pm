@@ -62,6 +62,27 @@ sub wait_until
 	}
 }
 
+# A function that calls one of ours with a document.
+sub configurer
+{
+	my ($node, $dbname) = @_;
+	return sub {
+		my ($function, $document) = @_;
+		return $node->safe_psql($dbname,
+			"select supaglue.$function(\$json\$" . to_json($document) . "\$json\$)");
+	};
+}
+
+# Connects a customer to the org of his own name, and returns the connection's id.
+sub connect_customer
+{
+	my ($node, $dbname, $customer, $provider) = @_;
+	$node->safe_psql($dbname, "select supaglue.upsert_customer('$customer')");
+	return configurer($node, $dbname)->('create_connection', {
+		customer_id => $customer, provider_name => $provider,
+		credentials => { type => 'oauth2', refresh_token => $customer } });
+}
+
 # Configures Salesforce on the simulator for some customers, each an org of its own name, and
 # returns the ids of the provider, the destination, the sync config and, by customer, the connection.
 #   customers => [...], common => [objects], standard => [objects], custom => [objects],
@@ -71,11 +92,7 @@ sub sync_salesforce
 {
 	my ($node, $simulator, %args) = @_;
 	my $dbname = $args{dbname} // 'postgres';
-	my $call = sub {
-		my ($function, $document) = @_;
-		return $node->safe_psql($dbname,
-			"select supaglue.$function(\$json\$" . to_json($document) . "\$json\$)");
-	};
+	my $call = configurer($node, $dbname);
 	my %ids;
 	$ids{provider} = $call->('create_provider', {
 		provider_name => 'salesforce', auth_type => 'oauth2', category => 'crm',
@@ -93,13 +110,8 @@ sub sync_salesforce
 		standard_objects => objects($args{standard} // ['Contact']),
 		custom_objects => objects($args{custom} // []),
 		entities => $args{entities} // [] });
-	foreach my $customer (@{ $args{customers} // ['acme'] })
-	{
-		$node->safe_psql($dbname, "select supaglue.upsert_customer('$customer')");
-		$ids{connection}{$customer} = $call->('create_connection', {
-			customer_id => $customer, provider_name => 'salesforce',
-			credentials => { type => 'oauth2', refresh_token => $customer } });
-	}
+	$ids{connection}{$_} = connect_customer($node, $dbname, $_, 'salesforce')
+	  foreach @{ $args{customers} // ['acme'] };
 	return \%ids;
 }
 
@@ -115,11 +127,7 @@ sub sync_hubspot
 {
 	my ($node, $simulator, %args) = @_;
 	my $dbname = $args{dbname} // 'postgres';
-	my $call = sub {
-		my ($function, $document) = @_;
-		return $node->safe_psql($dbname,
-			"select supaglue.$function(\$json\$" . to_json($document) . "\$json\$)");
-	};
+	my $call = configurer($node, $dbname);
 	my %ids;
 	$ids{provider} = $call->('create_provider', {
 		provider_name => 'hubspot', auth_type => 'oauth2', category => 'crm',
@@ -133,13 +141,8 @@ sub sync_hubspot
 		common_objects => objects($args{common} // []),
 		standard_objects => objects($args{standard} // []),
 		entities => $args{entities} // [] });
-	foreach my $customer (@{ $args{customers} })
-	{
-		$node->safe_psql($dbname, "select supaglue.upsert_customer('$customer')");
-		$ids{connection}{$customer} = $call->('create_connection', {
-			customer_id => $customer, provider_name => 'hubspot',
-			credentials => { type => 'oauth2', refresh_token => $customer } });
-	}
+	$ids{connection}{$_} = connect_customer($node, $dbname, $_, 'hubspot')
+	  foreach @{ $args{customers} };
 	return \%ids;
 }
 
