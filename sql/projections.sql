@@ -32,6 +32,7 @@ SELECT supaglue.create_destination('{"name": "here", "schema": "pro"}') AS desti
 SELECT supaglue.create_sync_config('{"name": "values", "destination_name": "here", "provider_name": "salesforce",
   "default_config": {"period_ms": 3600000, "strategy": "full then incremental", "auto_start_on_connection": false},
   "common_objects": [{"object": "contact"}, {"object": "account"}, {"object": "lead"}, {"object": "opportunity"}, {"object": "user"}],
+  "standard_objects": [{"object": "Account", "columns": "typed"}],
   "custom_objects": [{"object": "Value__c", "table": "values", "columns": [
     {"field": "T__c", "as": "as_text"},
     {"field": "T__c", "as": "as_boolean", "type": "boolean"},
@@ -89,7 +90,7 @@ SELECT status, values_nulled FROM supaglue.materialize(supaglue.sync_id('acme', 
 SELECT status, count(*), max(amount) AS amount, min(stage) AS stage, count(pipeline) AS pipelines, bool_or(close_date = '2024-02-29Z') AS closed
 FROM pro.crm_opportunities GROUP BY 1 ORDER BY 1;
 
-SELECT status, values_nulled FROM supaglue.materialize(supaglue.sync_id('acme', 'salesforce', 'account'));
+SELECT status, values_nulled FROM supaglue.materialize(supaglue.sync_id('acme', 'salesforce', 'account', 'common'));
 SELECT status, values_nulled FROM supaglue.materialize(supaglue.sync_id('acme', 'salesforce', 'lead'));
 SELECT status, values_nulled FROM supaglue.materialize(supaglue.sync_id('acme', 'salesforce', 'user'));
 SELECT count(*) = count(name) AS named, bool_and(jsonb_typeof(addresses) = 'array' AND jsonb_typeof(phone_numbers) = 'array') AS lists,
@@ -97,6 +98,20 @@ SELECT count(*) = count(name) AS named, bool_and(jsonb_typeof(addresses) = 'arra
 FROM pro.crm_accounts;
 SELECT count(*) = count(company) AS with_company, bool_and(jsonb_typeof(addresses) = 'array') AS lists FROM pro.crm_leads;
 SELECT count(*) = count(is_active) AS active_known, bool_and(NOT _supaglue_is_deleted) AS there FROM pro.crm_users;
+
+-- Typed columns: the provider's own fields, none of the customer's, each of its type; known once the object has been
+-- read, for the live twin too.
+\! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/add_field" -d '{"org":"pro","object":"Account","field":{"name":"Own__c","type":"double"}}'
+SELECT count(*) FROM pg_attribute WHERE attrelid = 'pro."salesforce_Account"'::regclass AND attnum > 0;
+SELECT status, values_nulled FROM supaglue.materialize(supaglue.sync_id('acme', 'salesforce', 'Account', 'standard'));
+SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'pro."salesforce_Account"'::regclass
+  AND attname IN ('Name', 'NumberOfEmployees', 'AnnualRevenue', 'IsDeleted', 'CreatedDate', 'LastActivityDate', 'Own__c') ORDER BY 1;
+SELECT count(*) > 0 AS rows, bool_and("Name" = _supaglue_raw_data ->> 'Name' AND "SystemModstamp" = _supaglue_last_modified_at
+  AND "AnnualRevenue" IS NOT DISTINCT FROM (_supaglue_raw_data ->> 'AnnualRevenue')::numeric
+  AND "IsDeleted" = (_supaglue_raw_data ->> 'IsDeleted')::boolean) AS as_the_record_has_it FROM pro."salesforce_Account";
+SELECT count(*) > 0 AS rows, bool_and((t."Name", t."AnnualRevenue", t."CreatedDate") IS NOT DISTINCT FROM
+  (l."Name", l."AnnualRevenue", l."CreatedDate")) AS live FROM pro."salesforce_Account" t JOIN supaglue_live."salesforce_Account" l USING (id);
+SELECT status, records_updated AS updated FROM supaglue.materialize(supaglue.sync_id('acme', 'salesforce', 'Account', 'standard'), true);
 
 -- The live twins of what several providers may feed are partitioned by provider.
 SELECT c.relname, c.relkind, pg_get_expr(c.relpartbound, c.oid) AS bound

@@ -1,5 +1,7 @@
 // pg: the foreign data wrapper: its handler, and what it tells the planner. Planning uses no
 // network and no table of ours. The execution is live_scan.hpp's.
+#include "fdw.hpp"
+
 #include "pg.hpp"
 
 #include "live_async.hpp"
@@ -18,8 +20,6 @@ namespace {
 /// Of a table that nothing is known of.
 constexpr double kUnknownTuples = 10'000;
 constexpr double kTuplesPerRequest = 2'000;
-/// A request takes as long as reading a thousand pages from disk, more or less.
-constexpr Cost kRequestCost = 1'000;
 /// Rows of an array of ids that is not known yet.
 constexpr double kUnknownIds = 10;
 
@@ -28,6 +28,8 @@ struct Planned {
   LiveTable table;
   LiveColumns columns;
   AttrNumber customer_column, id_column;
+  bool guessed;     // nothing is known of how many rows there are
+  List *batchable;  // BatchableScan
 };
 
 const Planned *planned(const RelOptInfo *rel) { return static_cast<Planned *>(rel->fdw_private); }
@@ -49,13 +51,14 @@ double count_of(PlannerInfo *root, const Narrowing *ids) {
 }
 
 void rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relation) {
-  auto *plan = static_cast<Planned *>(palloc(sizeof(Planned)));
+  auto *plan = static_cast<Planned *>(palloc0(sizeof(Planned)));
   plan->table = live_table(relation);
   plan->columns = live_columns(relation);
   plan->customer_column = metadata_column(&plan->columns, LiveColumn::kCustomerId);
   plan->id_column = metadata_column(&plan->columns, LiveColumn::kId);
   rel->fdw_private = plan;
-  if (rel->tuples < 0) rel->tuples = kUnknownTuples;
+  plan->guessed = rel->tuples < 0;
+  if (plan->guessed) rel->tuples = kUnknownTuples;
   set_baserel_size_estimates(root, rel);
   const Narrowing ids = narrowing_among(root, rel->baserestrictinfo, rel, plan->id_column);
   if (ids.form != Narrowing::kNone) rel->rows = clamp_row_est(Min(rel->rows, count_of(root, &ids)));
@@ -69,6 +72,11 @@ double rows_sent(PlannerInfo *root, const RelOptInfo *rel, const List *condition
   const ListCell *cell;
   foreach (cell, conditions) {
     auto *info = static_cast<RestrictInfo *>(lfirst(cell));
+    // What is guessed may as well be so of each customer.
+    if (planned(rel)->guessed &&
+        narrowing_by(root, info->clause, rel, planned(rel)->customer_column).form !=
+            Narrowing::kNone)
+      continue;
     if (is_pushable(root, rel, &planned(rel)->columns, info->clause))
       rows *= clause_selectivity(root, reinterpret_cast<Node *>(info), static_cast<int>(rel->relid),
                                  JOIN_INNER, nullptr);
@@ -101,10 +109,10 @@ int64 rows_wanted(const PlannerInfo *root, const RelOptInfo *rel) {
 }
 
 /// What a path says to plan_scan().
-enum PathPart { kPathLimit, kPathOrder, kPathCount };
+enum PathPart { kPathLimit, kPathOrder, kPathCount, kPathBatch };
 List *path_parts(int64 limit, List *order, List *count) {
-  return list_make3(makeString(limit < 0 ? pstrdup("") : psprintf(INT64_FORMAT, limit)), order,
-                    count);
+  return list_make4(makeString(limit < 0 ? pstrdup("") : psprintf(INT64_FORMAT, limit)), order,
+                    count, NIL);
 }
 
 void add_scan_path(PlannerInfo *root, RelOptInfo *rel, const List *conditions, double rows,
@@ -151,6 +159,28 @@ List *join_conditions(PlannerInfo *root, RelOptInfo *rel, AttrNumber column) {
   return found;
 }
 
+/// Notes how the ids of other tables' rows can be asked for many at once, if they can.
+void note_batchable(PlannerInfo *root, RelOptInfo *rel, ParamPathInfo *param) {
+  auto *plan = static_cast<Planned *>(rel->fdw_private);
+  const List *own = rel->baserestrictinfo, *joined = param->ppi_clauses;
+  const Narrowing ids = narrowing_among(root, joined, rel, plan->id_column);
+  if (ids.form != Narrowing::kOne || !bms_is_empty(rel->lateral_relids) ||
+      narrowing_among(root, own, rel, plan->id_column).form != Narrowing::kNone)
+    return;
+  auto *scan = static_cast<BatchableScan *>(palloc0(sizeof(BatchableScan)));
+  scan->param = param;
+  scan->ids = ids.value;
+  // The relation is scanned once in a plan, so one slot will do for all its paths.
+  scan->slot = plan->batchable == NIL
+                   ? assign_special_exec_param(root)
+                   : static_cast<BatchableScan *>(linitial(plan->batchable))->slot;
+  const Narrowing customers = narrowing_among(root, joined, rel, plan->customer_column);
+  if (customers.form == Narrowing::kOne &&
+      narrowing_among(root, own, rel, plan->customer_column).form == Narrowing::kNone)
+    scan->customers = customers.value;
+  plan->batchable = lappend(plan->batchable, scan);
+}
+
 /// One path for each set of other tables that can name ids or customers.
 void add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel) {
   List *conditions = list_concat(join_conditions(root, rel, planned(rel)->id_column),
@@ -170,6 +200,7 @@ void add_parameterized_paths(PlannerInfo *root, RelOptInfo *rel) {
     if (ids.form != Narrowing::kNone)
       param->ppi_rows = clamp_row_est(Min(param->ppi_rows, count_of(root, &ids)));
     add_scan_path(root, rel, all, param->ppi_rows, outer, -1, NIL, NIL);
+    note_batchable(root, rel, param);
   }
 }
 
@@ -283,15 +314,29 @@ ForeignScan *plan_scan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath *pat
   if (count != NIL) conditions = scanned->baserestrictinfo;
   const Planned *plan = planned(scanned);
   auto *order = static_cast<List *>(list_nth(path->fdw_private, kPathOrder));
-  const Narrowing customers = narrowing_among(root, conditions, scanned, plan->customer_column);
-  const Narrowing ids = narrowing_among(root, conditions, scanned, plan->id_column);
+  const auto *parts_of_batch = static_cast<List *>(list_nth(path->fdw_private, kPathBatch));
+  const auto *batch = parts_of_batch == NIL
+                          ? nullptr
+                          : static_cast<const BatchableScan *>(linitial(parts_of_batch));
+  Narrowing customers = narrowing_among(root, conditions, scanned, plan->customer_column);
+  Narrowing ids = narrowing_among(root, conditions, scanned, plan->id_column);
+  if (batch != nullptr) {
+    // Those that the other side announces, and not others that the conditions have, too.
+    ids = {Narrowing::kOne, batch->ids, nullptr};
+    customers = batch->customers != nullptr ? Narrowing{Narrowing::kOne, batch->customers, nullptr}
+                                            : narrowing_among(root, scanned->baserestrictinfo,
+                                                              scanned, plan->customer_column);
+  }
   List *values = NIL, *form_values = NIL;
   if (customers.form != Narrowing::kNone) values = lappend(values, customers.value);
   if (ids.form != Narrowing::kNone) values = lappend(values, ids.value);
-  List *form =
-      filter_form(root, scanned, &plan->columns, without(conditions, ids.condition), &form_values);
+  // A batch is asked for once for many outer rows, so nothing else of theirs is told.
+  List *told = batch == nullptr ? without(conditions, ids.condition) : scanned->baserestrictinfo;
+  List *form = filter_form(root, scanned, &plan->columns, told, &form_values);
   values = list_concat(values, form_values);
   List *figures = list_make4_int(customers.form, ids.form, list_length(values), count != NIL);
+  figures = lappend_int(figures, batch == nullptr ? -1 : batch->slot);
+  figures = lappend_int(figures, batch != nullptr && batch->customers != nullptr);
   List *needed = needed_columns(count == NIL ? scanned->reltarget->exprs : NIL, conditions, order,
                                 scanned->relid);
   List *parts = list_make5(needed, figures, form, order, list_nth(path->fdw_private, kPathLimit));
@@ -329,6 +374,23 @@ bool is_async_capable(ForeignPath *) { return true; }
 int updatable_events(Relation) { return 0; }
 
 }  // namespace
+
+List *batchable_scans(const RelOptInfo *rel) {
+  return rel->fdwroutine != nullptr && rel->fdwroutine->GetForeignRelSize == rel_size &&
+                 rel->reloptkind == RELOPT_BASEREL
+             ? planned(rel)->batchable
+             : NIL;
+}
+
+ForeignPath *batched_scan_path(PlannerInfo *root, RelOptInfo *rel, BatchableScan *scan) {
+  const ParamPathInfo *param = scan->param;
+  List *parts = path_parts(-1, NIL, NIL);
+  lfirst(list_nth_cell(parts, kPathBatch)) = list_make1(scan);
+  const Cost total = rel->baserestrictcost.startup + rel->reltarget->cost.startup +
+                     param->ppi_rows * (cpu_tuple_cost + rel->baserestrictcost.per_tuple +
+                                        rel->reltarget->cost.per_tuple);
+  return make_foreign_path(root, rel, param->ppi_rows, 0, total, NIL, param->ppi_req_outer, parts);
+}
 
 }  // namespace supaglue
 

@@ -107,7 +107,9 @@ char *explain_request(ForeignScanState *node, const LiveTable *table, const Plan
   spec.ids = list_truncate(spec.ids, kIdsPerReading);
   char *request = describe_reading(&spec);
   if (texts != nullptr) return request;
-  const char *shown = narrowing_parameter(values->ids, form, 1 + (values->customers != nullptr));
+  const bool batch = plan_figure(node, kBatchSlot) >= 0;
+  const char *shown = narrowing_parameter(values->ids, batch ? Narrowing::kAny : form,
+                                          1 + (values->customers != nullptr));
   char *at = strstr(request, psprintf("'%s'", kPlaceholder));
   if (at == nullptr) return request;
   *at = '\0';
@@ -121,7 +123,8 @@ void explain_live_scan(ForeignScanState *node, const LiveScan *scan, ExplainStat
     const LiveTable table = live_table(plan_relation(node));
     check_usage(node, &table);  // the request tells what fields customers have
     const PlanValues values = plan_values(node);
-    const int form = plan_figure(node, kCustomersForm);
+    const int form = plan_figure(node, kBatchCustomers) != 0 ? Narrowing::kAny
+                                                             : plan_figure(node, kCustomersForm);
     ExplainPropertyText("Customers", explain_customers(&table, values.customers, form), out);
     const LiveConnection *connection = example(&table, values.customers, form);
     ExplainPropertyText("Remote request",

@@ -3,6 +3,7 @@
 
 #include "pg.hpp"
 
+#include "batched_join.hpp"
 #include "fdw_options.hpp"
 #include "live_connections.hpp"
 #include "reading.hpp"
@@ -46,6 +47,21 @@ struct Part {
   Datum customer_id;
 };
 
+/// A record of a batch, as a row.
+struct BatchRow {
+  const char *id;
+  MinimalTuple row;
+};
+
+/// What a pass has read for many outer rows, from which each is answered.
+struct Batch {
+  int64 number;  // the announced one's; 0: of one outer row
+  const List *ids;
+  const List *customers;  // String; NIL: not narrowed by the outer rows
+  BatchRow *rows;
+  int count, size;
+};
+
 }  // namespace
 
 struct LiveScan {
@@ -54,6 +70,7 @@ struct LiveScan {
   LiveColumns columns;
   MemoryContext context;       // of the whole scan
   MemoryContext pass_context;  // from a (re)start to the next
+  MemoryContext row_context;   // of batches: from an outer row to the next
   NeededColumn *needed;
   int needed_count;
   List *needed_numbers;
@@ -75,6 +92,12 @@ struct LiveScan {
   int64 count;
   Tuplesortstate *sort;
   TupleTableSlot *sorted;
+  // of batches
+  Batch *batch;          // in pass_context; null: none is read
+  TupleTableSlot *kept;  // shows its rows
+  bool looking;          // in the batch, for the outer row's id
+  const char *id;        // null: NULL, or nothing is to be found
+  int next;
 };
 
 // --- The plan
@@ -298,12 +321,17 @@ void add_parts(LiveScan *scan, const LiveConnection *connection, const List *ids
   } while (first < list_length(ids));
 }
 
-void start_pass(LiveScan *scan) {
-  MemoryContext before = MemoryContextSwitchTo(scan->pass_context);
+/// What a pass needs beside connections and ids.
+void prepare_pass(LiveScan *scan) {
   scan->started = true;
   scan->application = pstrdup(settings.application_id);
   scan->application_id = CStringGetTextDatum(scan->application);
   scan->provider_name = CStringGetTextDatum(scan->table.provider_name);
+}
+
+void start_pass(LiveScan *scan) {
+  MemoryContext before = MemoryContextSwitchTo(scan->pass_context);
+  prepare_pass(scan);
   const int customers_form = plan_figure(scan->node, kCustomersForm);
   const int ids_form = plan_figure(scan->node, kIdsForm);
   int number = 0;
@@ -625,13 +653,18 @@ void sort_rows(LiveScan *scan, TupleTableSlot *slot) {
   MemoryContextSwitchTo(before);
 }
 
+/// Shows a row that was kept in the scan's own slot.
+TupleTableSlot *show_kept(TupleTableSlot *kept, TupleTableSlot *slot) {
+  slot_getallattrs(kept);
+  const int count = slot->tts_tupleDescriptor->natts;
+  memcpy(slot->tts_values, kept->tts_values, sizeof(Datum) * count);
+  memcpy(slot->tts_isnull, kept->tts_isnull, sizeof(bool) * count);
+  return ExecStoreVirtualTuple(slot);
+}
+
 TupleTableSlot *next_sorted(LiveScan *scan, TupleTableSlot *slot) {
   if (!tuplesort_gettupleslot(scan->sort, true, false, scan->sorted, nullptr)) return slot;
-  slot_getallattrs(scan->sorted);
-  const int count = slot->tts_tupleDescriptor->natts;
-  memcpy(slot->tts_values, scan->sorted->tts_values, sizeof(Datum) * count);
-  memcpy(slot->tts_isnull, scan->sorted->tts_isnull, sizeof(bool) * count);
-  return ExecStoreVirtualTuple(slot);
+  return show_kept(scan->sorted, slot);
 }
 
 /// Sees to it that rows come in the plan's order. Under an asynchronous Append there is none.
@@ -672,6 +705,128 @@ TupleTableSlot *count_rows(LiveScan *scan, TupleTableSlot *slot) {
   return ExecStoreVirtualTuple(slot);
 }
 
+void close_pass(LiveScan *scan);
+
+// --- Batches of ids: one pass for many outer rows
+// ------------------------------------------------------------------------------------------------
+
+/// The text of a narrowing for the outer row; null: it is NULL.
+const char *text_of(LiveScan *scan, int number) {
+  bool null;
+  const Datum value = evaluate(scan, number, &null);
+  return null ? nullptr : TextDatumGetCString(value);
+}
+
+bool has_text(const List *texts, const char *text) {
+  const ListCell *cell;
+  foreach (cell, texts)
+    if (strcmp(strVal(lfirst(cell)), text) == 0) return true;
+  return false;
+}
+
+void keep_row(Batch *batch, const char *id, MinimalTuple row) {
+  if (batch->count == batch->size) {
+    batch->size *= 2;
+    batch->rows = static_cast<BatchRow *>(repalloc(batch->rows, sizeof(BatchRow) * batch->size));
+  }
+  batch->rows[batch->count++] = {id, row};
+}
+
+/// Reads what `ids` and `customers` (null: not narrowed by the outer rows) name, and keeps it.
+void read_batch(LiveScan *scan, int64 number, const List *ids, ArrayType *customers,
+                TupleTableSlot *slot) {
+  close_pass(scan);
+  MemoryContext before = MemoryContextSwitchTo(scan->pass_context);
+  prepare_pass(scan);
+  auto *batch = static_cast<Batch *>(palloc0(sizeof(Batch)));
+  batch->number = number;
+  batch->size = kIdsPerReading;
+  batch->rows = static_cast<BatchRow *>(palloc(sizeof(BatchRow) * batch->size));
+  List *all_ids = static_cast<List *>(copyObjectImpl(ids));
+  batch->ids = all_ids;
+  const ListCell *cell;
+  bool nothing = ids == NIL;
+  const bool outer_customers = plan_figure(scan->node, kBatchCustomers) != 0;
+  const int customers_form = plan_figure(scan->node, kCustomersForm);
+  if (outer_customers) {
+    customers = DatumGetArrayTypePCopy(PointerGetDatum(customers));
+    batch->customers = distinct_texts(customers);
+  } else if (customers_form != Narrowing::kNone) {
+    customers = texts_of(scan, 0, customers_form);
+    nothing = nothing || customers == nullptr;
+  }
+  if (!nothing) {
+    const int first = customers_form != Narrowing::kNone ? 2 : 1;
+    const FormValue *values = evaluate_form(scan, plan_values(scan->node).form, first);
+    const List *connections = find_connections(scan, customers);
+    foreach (cell, connections)
+      add_parts(scan, static_cast<LiveConnection *>(lfirst(cell)), all_ids, values);
+  }
+  ExprContext *expressions = scan->node->ss.ps.ps_ExprContext;
+  while (const Record *record = next_record(scan)) {
+    ResetExprContext(expressions);
+    MemoryContextSwitchTo(expressions->ecxt_per_tuple_memory);
+    fill(scan, record, slot);
+    MemoryContextSwitchTo(scan->pass_context);
+    const char *id = pnstrdup(record->id.data(), record->id.size());
+    keep_row(batch, id, ExecCopySlotMinimalTuple(slot));
+    ExecClearTuple(slot);
+  }
+  foreach (cell, scan->parts) close_part(scan, static_cast<Part *>(lfirst(cell)));
+  scan->part = nullptr;
+  scan->batch = batch;
+  MemoryContextSwitchTo(before);
+}
+
+/// Whether the batch that is there was read for this outer row, too.
+bool covers(const Batch *batch, int64 number, const char *id, const char *customer) {
+  if (batch == nullptr || batch->number != number || !has_text(batch->ids, id)) return false;
+  return batch->customers == NIL || has_text(batch->customers, customer);
+}
+
+/// Sees to it that the records of the outer row's id are there.
+void see_to_batch(LiveScan *scan, const char *customer, TupleTableSlot *slot) {
+  const AnnouncedBatch *announced =
+      announced_batch(scan->node->ss.ps.state, plan_figure(scan->node, kBatchSlot));
+  const int64 number = announced == nullptr ? 0 : announced->number;
+  if (covers(scan->batch, number, scan->id, customer)) return;
+  if (announced != nullptr) read_batch(scan, number, announced->ids, announced->customers, slot);
+  if (covers(scan->batch, number, scan->id, customer)) return;
+  // What nobody has announced is asked for by itself.
+  ArrayType *customers = nullptr;
+  if (customer != nullptr) {
+    Datum named = CStringGetTextDatum(customer);
+    customers = construct_array(&named, 1, TEXTOID, -1, false, TYPALIGN_INT);
+  }
+  read_batch(scan, number, list_make1(makeString(pstrdup(scan->id))), customers, slot);
+}
+
+/// Takes the outer row's values.
+void begin_looking(LiveScan *scan, TupleTableSlot *slot) {
+  const bool outer_customers = plan_figure(scan->node, kBatchCustomers) != 0;
+  const int ids_number = plan_figure(scan->node, kCustomersForm) != Narrowing::kNone ? 1 : 0;
+  MemoryContextReset(scan->row_context);
+  MemoryContext before = MemoryContextSwitchTo(scan->row_context);
+  scan->looking = true;
+  scan->next = 0;
+  scan->id = text_of(scan, ids_number);
+  const char *customer = outer_customers ? text_of(scan, 0) : nullptr;
+  if (outer_customers && customer == nullptr) scan->id = nullptr;
+  if (scan->id != nullptr) see_to_batch(scan, customer, slot);
+  MemoryContextSwitchTo(before);
+}
+
+TupleTableSlot *next_of_batch(LiveScan *scan, TupleTableSlot *slot) {
+  if (!scan->looking) begin_looking(scan, slot);
+  if (scan->id == nullptr) return slot;
+  const Batch *batch = scan->batch;
+  while (scan->next < batch->count && strcmp(batch->rows[scan->next].id, scan->id) != 0)
+    scan->next++;
+  if (scan->next == batch->count) return slot;
+  ExecStoreMinimalTuple(batch->rows[scan->next++].row, scan->kept, false);
+  return show_kept(scan->kept, slot);
+}
+
 void close_pass(LiveScan *scan) {
   const ListCell *cell;
   foreach (cell, scan->parts) close_part(scan, static_cast<Part *>(lfirst(cell)));
@@ -684,6 +839,7 @@ void close_pass(LiveScan *scan) {
   scan->part = nullptr;
   scan->started = scan->in_order = scan->counted = false;
   scan->count = 0;
+  scan->batch = nullptr;
   MemoryContextReset(scan->pass_context);
 }
 
@@ -694,6 +850,23 @@ void check_usage(ForeignScanState *node, const LiveTable *table) {
       rights_on(ForeignServerRelationId, table->server, scan_user(node), ACL_USAGE);
   if (rights != ACLCHECK_OK) aclcheck_error(rights, OBJECT_FOREIGN_SERVER, table->server_name);
 }
+
+namespace {
+
+void prepare_batches(LiveScan *scan) {
+  scan->row_context =
+      AllocSetContextCreate(scan->context, "supaglue live scan row", ALLOCSET_DEFAULT_SIZES);
+  scan->kept = MakeSingleTupleTableSlot(scan->node->ss.ss_ScanTupleSlot->tts_tupleDescriptor,
+                                        &TTSOpsMinimalTuple);
+  // A batch is good while all but the outer rows' values stays as it is.
+  const PlanValues values = plan_values(scan->node);
+  scan->parameters = parameters_of(values.form);
+  if (values.customers != nullptr && plan_figure(scan->node, kBatchCustomers) == 0)
+    scan->parameters =
+        bms_join(scan->parameters, pull_paramids(const_cast<Expr *>(values.customers)));
+}
+
+}  // namespace
 
 LiveScan *begin_live_scan(ForeignScanState *node) {
   auto *scan = static_cast<LiveScan *>(palloc0(sizeof(LiveScan)));
@@ -712,6 +885,7 @@ LiveScan *begin_live_scan(ForeignScanState *node) {
   scan->values = ExecInitExprList(list_truncate(list_copy(expressions), value_count), &node->ss.ps);
   scan->conditions = ExecInitQual(list_copy_tail(expressions, value_count), &node->ss.ps);
   scan->parameters = parameters_of(expressions);
+  if (plan_figure(node, kBatchSlot) >= 0) prepare_batches(scan);
   scan->asynchronous = node->ss.ps.async_capable;
   return scan;
 }
@@ -720,6 +894,7 @@ TupleTableSlot *next_live_row(LiveScan *scan) {
   TupleTableSlot *slot = scan->node->ss.ss_ScanTupleSlot;
   ExecClearTuple(slot);
   CHECK_FOR_INTERRUPTS();
+  if (plan_figure(scan->node, kBatchSlot) >= 0) return next_of_batch(scan, slot);
   if (!scan->started) start_pass(scan);
   if (plan_figure(scan->node, kCounting) != 0) return count_rows(scan, slot);
   see_to_order(scan, slot);
@@ -730,8 +905,13 @@ TupleTableSlot *next_live_row(LiveScan *scan) {
 }
 
 void restart_live_scan(LiveScan *scan) {
+  scan->looking = false;
   if (!scan->started) return;
   const bool same_values = !bms_overlap(scan->parameters, scan->node->ss.ps.chgParam);
+  if (plan_figure(scan->node, kBatchSlot) >= 0) {
+    if (!same_values) close_pass(scan);
+    return;
+  }
   if (!same_values || !is_repeatable(scan) || scan->sort != nullptr ||
       plan_figure(scan->node, kCounting) != 0) {
     close_pass(scan);
@@ -744,6 +924,7 @@ void restart_live_scan(LiveScan *scan) {
 
 void end_live_scan(LiveScan *scan) {
   close_pass(scan);
+  if (scan->kept != nullptr) ExecDropSingleTupleTableSlot(scan->kept);
   MemoryContextDelete(scan->context);
 }
 

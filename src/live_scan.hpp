@@ -19,10 +19,12 @@ enum PlanPart {
   kLimit,          // a string: how many rows are wanted at most, or empty
 };
 enum PlanFigure {
-  kCustomersForm,  // Narrowing::Form
-  kIdsForm,        // the same
-  kValueCount,     // of fdw_exprs: of the customers, of the ids, then of the filter's form
-  kCounting,       // not 0: count(*), and the rest of fdw_exprs are the conditions
+  kCustomersForm,   // Narrowing::Form
+  kIdsForm,         // the same
+  kValueCount,      // of fdw_exprs: of the customers, of the ids, then of the filter's form
+  kCounting,        // not 0: count(*), and the rest of fdw_exprs are the conditions
+  kBatchSlot,       // -1, or where batches of ids are announced: see batched_join.hpp
+  kBatchCustomers,  // not 0: the batches' customers, too
 };
 
 struct LiveScan;

@@ -1,4 +1,5 @@
 // pg: the library: what is set up when a process loads it. It must not do anything itself.
+#include "batched_join.hpp"
 #include "pg.hpp"
 #include "settings.hpp"
 #include "worker.hpp"
@@ -6,4 +7,5 @@
 SUPAGLUE_MODULE() {
   supaglue::define_settings();
   supaglue::init_workers();
+  supaglue::init_batched_joins();
 }
