@@ -724,6 +724,25 @@ AS 'MODULE_PATHNAME', 'supaglue_remap';
 COMMENT ON FUNCTION supaglue.remap(bigint) IS
   'recomputes the columns of the stored rows from their raw data, without a request to the provider';
 
+-- A customer's own mapping lies over everybody's: its object replaces theirs, its fields theirs one by
+-- one; a null there unmaps what they map.
+CREATE FUNCTION supaglue_internal.mapped_entity(entity_id bigint, provider_id bigint, connection_id bigint,
+  OUT object_type text, OUT object text, OUT object_by text, OUT mappings jsonb, OUT own_mappings jsonb)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT CASE WHEN own.object IS NULL THEN every.object_type ELSE own.object_type END,
+    coalesce(own.object, every.object),
+    CASE WHEN own.object IS NOT NULL THEN 'customer' WHEN every.object IS NOT NULL THEN 'developer' END,
+    coalesce(every.mappings, '{}') || coalesce(own.mappings, '{}'), coalesce(own.mappings, '{}')
+  FROM (SELECT) AS one
+  LEFT JOIN supaglue_internal.entity_mappings every ON every.entity_id = $1 AND every.provider_id = $2
+    AND every.connection_id IS NULL
+  LEFT JOIN supaglue_internal.entity_mappings own ON own.entity_id = $1 AND own.provider_id = $2
+    AND own.connection_id = $3;
+END;
+COMMENT ON FUNCTION supaglue_internal.mapped_entity(bigint, bigint, bigint) IS
+  'what an entity is at a provider for a connection (0: for everybody), and which of its fields are the entity''s';
+
 CREATE FUNCTION supaglue_internal.check_connector(name text) RETURNS int
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_check_connector';

@@ -9,23 +9,13 @@
 
 using namespace supaglue;
 
-// The customer's own mapping lies over everybody's: its object replaces theirs, its fields theirs
-// one by one; a null there unmaps what they map.
 static constexpr const char *kEntityMappings =
     R"(WITH mapped AS (
   SELECT e.id, e.name, e.config, o.config AS fetched, s.metadata,
-    CASE WHEN own.object IS NULL THEN every.object_type ELSE own.object_type END AS object_type,
-    coalesce(own.object, every.object) AS object,
-    CASE WHEN own.object IS NOT NULL THEN 'customer'
-         WHEN every.object IS NOT NULL THEN 'developer' END AS object_by,
-    coalesce(every.mappings, '{}') || coalesce(own.mappings, '{}') AS mappings,
-    coalesce(own.mappings, '{}') AS own_mappings
+    m.object_type, m.object, m.object_by, m.mappings, m.own_mappings
   FROM supaglue_internal.providers p
   JOIN supaglue_internal.entities e ON e.application_id = p.application_id
-  LEFT JOIN supaglue_internal.entity_mappings every ON every.entity_id = e.id
-    AND every.provider_id = p.id AND every.connection_id IS NULL
-  LEFT JOIN supaglue_internal.entity_mappings own ON own.entity_id = e.id
-    AND own.provider_id = p.id AND own.connection_id = $2
+  CROSS JOIN LATERAL supaglue_internal.mapped_entity(e.id, p.id, $2) m
   LEFT JOIN supaglue_internal.objects o ON o.entity_id = e.id AND o.provider_id = p.id
   LEFT JOIN supaglue_internal.syncs s ON s.object_id = o.id AND s.connection_id = $2
   WHERE p.id = $1),
@@ -118,15 +108,11 @@ struct Readings {
 Readings load_readings(const Target &target) {
   Readings readings;
   readings.count = static_cast<int>(
-      sql("SELECT s.id, CASE WHEN own.object IS NULL THEN every.object_type || ' ' || every.object "
-          "  ELSE own.object_type || ' ' || own.object END, "
-          "  (coalesce(every.mappings, '{}') || coalesce(own.mappings, '{}'))::text "
+      sql("SELECT s.id, m.object_type || ' ' || m.object, m.mappings::text "
           "FROM supaglue_internal.syncs s "
           "JOIN supaglue_internal.objects o ON o.id = s.object_id "
-          "LEFT JOIN supaglue_internal.entity_mappings every ON every.entity_id = o.entity_id "
-          "  AND every.provider_id = o.provider_id AND every.connection_id IS NULL "
-          "LEFT JOIN supaglue_internal.entity_mappings own ON own.entity_id = o.entity_id "
-          "  AND own.provider_id = o.provider_id AND own.connection_id = s.connection_id "
+          "CROSS JOIN LATERAL supaglue_internal.mapped_entity(o.entity_id, o.provider_id, "
+          "  s.connection_id) m "
           "WHERE o.entity_id = $1 AND o.provider_id = $2 AND $3 IN (0, s.connection_id) "
           "ORDER BY s.id",
           {int_arg(target.entity_id), int_arg(target.provider_id), int_arg(target.connection_id)}));

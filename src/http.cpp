@@ -1,16 +1,13 @@
 // pure: the pool of HTTP transfers over libcurl's multi interface. See http.hpp.
 #include "http.hpp"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cctype>
@@ -19,7 +16,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "address.hpp"
 #include "error.hpp"
+#include "gunzip.hpp"
 #include "pure.hpp"
 
 namespace supaglue {
@@ -74,47 +73,6 @@ class Buffer {
   size_t capacity_ = 0;
 };
 
-// Decompresses gzip as it comes. Curl's own decoder takes a stream that ends too early for a whole
-// one, which would lose records.
-class Gunzip {
- public:
-  ~Gunzip() {
-    if (begun_) inflateEnd(&stream_);
-  }
-  Gunzip() = default;
-  Gunzip(const Gunzip &) = delete;
-  Gunzip &operator=(const Gunzip &) = delete;
-
-  /// Gives what comes out to `sink(bytes, count)`; false when it is garbled or the sink says so.
-  template <typename Sink>
-  bool decode(char *bytes, size_t count, Sink &&sink) noexcept {
-    if (!begun_ && inflateInit2(&stream_, kGzipOnly) != Z_OK) return false;
-    begun_ = true;
-    stream_.next_in = reinterpret_cast<Bytef *>(bytes);
-    stream_.avail_in = static_cast<uInt>(count);
-    for (bool full = false; stream_.avail_in > 0 || full;) {
-      if (whole_ && inflateReset(&stream_) != Z_OK) return false;  // another member follows
-      char out[16384];
-      stream_.next_out = reinterpret_cast<Bytef *>(out);
-      stream_.avail_out = sizeof out;
-      int result = inflate(&stream_, Z_NO_FLUSH);
-      if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) return false;
-      whole_ = result == Z_STREAM_END;
-      full = !whole_ && stream_.avail_out == 0;
-      if (!sink(out, sizeof out - stream_.avail_out)) return false;
-    }
-    return true;
-  }
-  /// Whether nothing is missing.
-  bool whole() const { return whole_ || !begun_; }
-
- private:
-  static constexpr int kGzipOnly = MAX_WBITS + 16;
-  z_stream stream_{};
-  bool begun_ = false;
-  bool whole_ = false;
-};
-
 struct Url {
   explicit Url(std::string_view text) : handle(curl_url()) {
     good = handle != nullptr &&
@@ -140,68 +98,6 @@ std::string lower(std::string_view text) {
   std::string result(text);
   for (char &c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return result;
-}
-
-bool is_private_ipv4(uint32_t address) {
-  struct Block {
-    uint32_t prefix;
-    int bits;
-  };
-  static constexpr Block kBlocks[] = {
-      {0x00000000, 8},   // this network
-      {0x0a000000, 8},   // private
-      {0x64400000, 10},  // carrier-grade NAT
-      {0x7f000000, 8},   // loopback
-      {0xa83f8110, 32},  // Azure's metadata
-      {0xa9fe0000, 16},  // link-local, the clouds' metadata
-      {0xac100000, 12},  // private
-      {0xc0000000, 24},  // protocol assignments
-      {0xc0a80000, 16},  // private
-      {0xc6120000, 15},  // benchmarks
-      {0xe0000000, 3},   // multicast and reserved
-  };
-  return std::any_of(std::begin(kBlocks), std::end(kBlocks), [&](const Block &block) {
-    return (address >> (32 - block.bits)) == (block.prefix >> (32 - block.bits));
-  });
-}
-
-bool is_private_ipv6(const uint8_t *bytes) {
-  auto ipv4_at = [&](int i) {
-    return is_private_ipv4(uint32_t{bytes[i]} << 24 | uint32_t{bytes[i + 1]} << 16 |
-                           uint32_t{bytes[i + 2]} << 8 | bytes[i + 3]);
-  };
-  static constexpr uint8_t kZero[12] = {};
-  static constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  static constexpr uint8_t kNat64[12] = {0, 0x64, 0xff, 0x9b};
-  static constexpr uint8_t kLocalNat64[6] = {0, 0x64, 0xff, 0x9b, 0, 1};
-  if (std::memcmp(bytes, kZero, 12) == 0 || std::memcmp(bytes, kMapped, 12) == 0 ||
-      std::memcmp(bytes, kNat64, 12) == 0)
-    return ipv4_at(12);                                         // among them :: and ::1
-  if (bytes[0] == 0x20 && bytes[1] == 0x02) return ipv4_at(2);  // 6to4
-  return (bytes[0] & 0xfe) == 0xfc ||                           // unique local
-         (bytes[0] == 0xfe && (bytes[1] & 0x80) == 0x80) ||     // link-local, site-local
-         bytes[0] == 0xff ||                                    // multicast
-         std::memcmp(bytes, kLocalNat64, 6) == 0;
-}
-
-bool is_private(const sockaddr *address) {
-  if (address->sa_family == AF_INET)
-    return is_private_ipv4(ntohl(reinterpret_cast<const sockaddr_in *>(address)->sin_addr.s_addr));
-  if (address->sa_family == AF_INET6)
-    return is_private_ipv6(reinterpret_cast<const sockaddr_in6 *>(address)->sin6_addr.s6_addr);
-  return true;
-}
-
-bool is_private(const char *text) {
-  sockaddr_in ipv4{};
-  sockaddr_in6 ipv6{};
-  ipv4.sin_family = AF_INET;
-  ipv6.sin6_family = AF_INET6;
-  if (inet_pton(AF_INET, text, &ipv4.sin_addr) == 1)
-    return is_private(reinterpret_cast<sockaddr *>(&ipv4));
-  if (inet_pton(AF_INET6, text, &ipv6.sin6_addr) == 1)
-    return is_private(reinterpret_cast<sockaddr *>(&ipv6));
-  return true;
 }
 
 std::string seconds(int64_t milliseconds) {
@@ -294,7 +190,7 @@ size_t on_header(char *bytes, size_t size, size_t count, void *arg) noexcept {
 
 curl_socket_t on_open_socket(void *arg, curlsocktype, curl_sockaddr *address) noexcept {
   auto *exchange = static_cast<Exchange *>(arg);
-  if (!exchange->limits.allow_private_networks && is_private(&address->addr)) {
+  if (!exchange->limits.allow_private_networks && is_private_address(&address->addr)) {
     exchange->forbidden = true;
     return CURL_SOCKET_BAD;
   }
@@ -304,7 +200,7 @@ curl_socket_t on_open_socket(void *arg, curlsocktype, curl_sockaddr *address) no
 // A connection that an earlier transfer opened under other limits passes no on_open_socket().
 int on_connected(void *arg, char *ip, char *, int, int) noexcept {
   auto *exchange = static_cast<Exchange *>(arg);
-  if (exchange->limits.allow_private_networks || !is_private(ip)) return CURL_PREREQFUNC_OK;
+  if (exchange->limits.allow_private_networks || !is_private_address(ip)) return CURL_PREREQFUNC_OK;
   exchange->forbidden = true;
   return CURL_PREREQFUNC_ABORT;
 }

@@ -10,6 +10,7 @@
 #include "reading.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
+#include "worker.hpp"
 
 namespace supaglue {
 
@@ -149,21 +150,6 @@ void refresh(const Errand *errand, Report *report) {
   report->state = Report::kFresh;
 }
 
-/// Whatever ALTER DATABASE ... SET says, the keeper's statements mean the same.
-void pin_settings() {
-  static const char *const pinned[][2] = {
-      {"search_path", "pg_catalog, pg_temp"},
-      {"default_transaction_isolation", "read committed"},
-      {"default_transaction_read_only", "off"},
-      {"statement_timeout", "0"},
-      {"lock_timeout", "0"},
-      {"session_replication_role", "origin"},
-      {"application_name", "supaglue token keeper"},
-  };
-  for (const auto &setting : pinned)
-    SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
-}
-
 // --- The backend's side
 // ----------------------------------------------------------------------------
 
@@ -272,7 +258,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_keeper_main, argument) {
   Report unread = {};
   auto *report = segment == nullptr ? &unread : static_cast<Report *>(dsm_segment_address(segment));
   BackgroundWorkerInitializeConnectionByOid(errand.database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
-  pin_settings();
+  pin_settings("supaglue token keeper");
   MemoryContext context =
       AllocSetContextCreate(TopMemoryContext, "supaglue token keeper", ALLOCSET_DEFAULT_SIZES);
   MemoryContextSwitchTo(context);

@@ -101,11 +101,8 @@ void send_and_wait(Exchange *exchange) {
     pool->pump();
     return pool->take(transfer, &exchange->response);
   })) {
-    const int happened = WaitLatchOrSocket(
-        MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pool->fd(),
-        60'000, PG_WAIT_EXTENSION);
-    if (happened & WL_LATCH_SET) ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
+    wait_for_network(0);
   }
 }
 

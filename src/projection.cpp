@@ -56,19 +56,14 @@ struct Row {
 Row load_row(int64 object_id, int64 connection_id) {
   if (sql("SELECT p.name, o.object_type, o.object, (o.config -> 'columns')::text,"
           " coalesce(s.config, e.config)::text,"
-          " CASE WHEN o.object_type = 'entity'"
-          "   THEN coalesce(every.mappings, '{}') || coalesce(own.mappings, '{}')"
-          "   ELSE f.mappings END::text,"
-          " CASE WHEN own.object IS NULL THEN every.object_type ELSE own.object_type END,"
-          " coalesce(own.object, every.object)"
+          " CASE WHEN o.object_type = 'entity' THEN m.mappings ELSE f.mappings END::text,"
+          " m.object_type, m.object"
           " FROM supaglue_internal.objects o"
           " JOIN supaglue_internal.providers p ON p.id = o.provider_id"
           " LEFT JOIN supaglue_internal.schemas s ON s.id = o.schema_id"
           " LEFT JOIN supaglue_internal.entities e ON e.id = o.entity_id"
-          " LEFT JOIN supaglue_internal.entity_mappings every ON every.entity_id = e.id"
-          "  AND every.provider_id = p.id AND every.connection_id IS NULL"
-          " LEFT JOIN supaglue_internal.entity_mappings own ON own.entity_id = e.id"
-          "  AND own.provider_id = p.id AND own.connection_id = $2"
+          " LEFT JOIN LATERAL supaglue_internal.mapped_entity(e.id, p.id, $2) m"
+          "  ON e.id IS NOT NULL"
           " LEFT JOIN supaglue_internal.field_mappings f ON f.connection_id = $2"
           "  AND f.object_type = o.object_type AND f.object = o.object"
           " WHERE o.id = $1",
@@ -285,13 +280,12 @@ using namespace supaglue;
 
 SUPAGLUE_FUNCTION(supaglue_check_connector) {
   const char *name = text_argument(fcinfo, 0, "name");
-  const auto *expressions = make_in<std::vector<std::string>>(CurrentMemoryContext);
+  auto *expressions = make_in<std::vector<std::string>>(CurrentMemoryContext);
   guard([&] {
     const auto connector = Connector::builtin(name);
     if (connector == nullptr) return;
-    auto *all = const_cast<std::vector<std::string> *>(expressions);
     for (const auto &[object, mapping] : connector->common_objects)
-      for (const auto &[column, expression] : mapping.columns) all->push_back(expression);
+      for (const auto &[column, expression] : mapping.columns) expressions->push_back(expression);
   });
   for (const std::string &expression : *expressions) check_expression(expression.c_str());
   PG_RETURN_INT32(static_cast<int32>(expressions->size()));

@@ -114,8 +114,7 @@ int stop_workers(Oid database, int timeout_ms) {
   }
 }
 
-// Whatever ALTER DATABASE or ALTER ROLE ... SET say, a worker's statements mean the same.
-static void pin_settings(WorkerKind kind) {
+void pin_settings(const char *application_name) {
   static const char *const pinned[][2] = {
       {"role", "none"},
       {"search_path", "pg_catalog, pg_temp"},
@@ -128,20 +127,25 @@ static void pin_settings(WorkerKind kind) {
       {"DateStyle", "ISO, YMD"},
       {"IntervalStyle", "postgres"},
       {"statement_timeout", "0"},
+      {"lock_timeout", "0"},
       {"idle_in_transaction_session_timeout", "0"},
       {"idle_session_timeout", "0"},
+      {"synchronous_commit", "on"},
       {"jit", "off"},
       {"client_min_messages", "warning"},
   };
   for (const auto &setting : pinned)
     SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
-  const bool fetcher = kind == WorkerKind::kFetcher;
+  SetConfigOption("application_name", application_name, PGC_USERSET, PGC_S_OVERRIDE);
+}
+
+static void pin_settings_of(WorkerKind kind) {
+  if (kind != WorkerKind::kFetcher) return pin_settings("supaglue merger");
+  pin_settings("supaglue fetcher");
   // A fetcher has many runs to serve and must not stand behind anybody's lock. A page and its
   // cursor are in one commit, so that a lost one is just fetched again.
-  SetConfigOption("lock_timeout", fetcher ? "1s" : "0", PGC_SUSET, PGC_S_OVERRIDE);
-  SetConfigOption("synchronous_commit", fetcher ? "off" : "on", PGC_SUSET, PGC_S_OVERRIDE);
-  SetConfigOption("application_name", fetcher ? "supaglue fetcher" : "supaglue merger", PGC_USERSET,
-                  PGC_S_OVERRIDE);
+  SetConfigOption("lock_timeout", "1s", PGC_SUSET, PGC_S_OVERRIDE);
+  SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 static Place here = {InvalidOid, WorkerKind::kFetcher, 0};
@@ -153,7 +157,7 @@ bool begin_worker(WorkerKind kind, Place *place) {
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   BackgroundWorkerInitializeConnectionByOid(place->database, InvalidOid, 0);
-  pin_settings(kind);
+  pin_settings_of(kind);
   const LOCKTAG tag = tag_of(*place);
   StartTransactionCommand();
   const bool ours = LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;

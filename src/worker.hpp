@@ -71,4 +71,8 @@ void report_work(bool busy, const char *what);
 /// Called by _PG_init: registers the launcher and the ProcessUtility hook when preloaded.
 void init_workers();
 
+/// Whatever ALTER DATABASE or ALTER ROLE ... SET say, the statements of a process of ours mean the
+/// same.
+void pin_settings(const char *application_name);
+
 }  // namespace supaglue

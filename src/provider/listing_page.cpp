@@ -1,16 +1,14 @@
 // pure: reads answers of lists; see listing_page.hpp.
 #include "provider/listing_page.hpp"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <charconv>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "http.hpp"
 #include "json.hpp"
+#include "provider/json_answer.hpp"
 #include "stamp.hpp"
 
 #include "pure.hpp"
@@ -18,22 +16,9 @@
 namespace supaglue {
 namespace {
 
-namespace ondemand = simdjson::ondemand;
-
-constexpr int kDeepest = 64;
 constexpr size_t kLongestReject = 2000;
-constexpr size_t kKeptParser = 4 << 20;
 constexpr size_t kLongestId = 255;  // it is part of a key
 constexpr size_t kDateLength = 10;  // of a stamp
-
-// A value's text up to the next token: a scalar whole, of an object or array its first character.
-std::string_view token_of(ondemand::value &value) {
-  std::string_view token = value.raw_json_token();
-  while (!token.empty() && std::string_view(" \t\r\n").find(token.back()) != token.npos) {
-    token.remove_suffix(1);
-  }
-  return token;
-}
 
 bool contains(const std::vector<std::string> &list, std::string_view item) {
   return std::find(list.begin(), list.end(), item) != list.end();
@@ -93,29 +78,14 @@ struct RecordSpans {
   std::string unfit;  // why the record cannot be kept
 };
 
-class AnswerReader {
+class AnswerReader : JsonAnswer {
  public:
   AnswerReader(simdjson::padded_string_view body, const ListingShape &shape)
-      : body_(body), shape_(shape), listing_(*shape.listing) {}
+      : JsonAnswer(shape.provider, body), shape_(shape), listing_(*shape.listing) {}
 
   ListingAnswer read(ondemand::parser &parser);
 
  private:
-  template <typename T>
-  T take(simdjson::simdjson_result<T> result) {
-    T value;
-    if (std::move(result).get(value)) damaged();
-    return value;
-  }
-  template <typename Read>
-  void each_field(ondemand::value value, const Read &read) {
-    for (auto item : take(value.get_object())) {
-      ondemand::field field = take(std::move(item));
-      std::string_view key = take(field.unescaped_key());
-      read(key, field.value());
-    }
-  }
-  [[noreturn]] void damaged();
   void find(ondemand::value value, std::string &path);
   void read_records(ondemand::value value);
   void read_record(ondemand::value value);
@@ -127,43 +97,27 @@ class AnswerReader {
                  RecordSpans &spans);
   void put_key(std::string_view key);
   void copy(ondemand::value value, int depth);
-  void walk(ondemand::value value, int depth);
-  void consume(ondemand::value value, std::string_view token);
   void point_records();
 
-  simdjson::padded_string_view body_;
   const ListingShape &shape_;
   const RecordList &listing_;
-  ondemand::document document_;
   ListingAnswer answer_;
   std::vector<RecordSpans> spans_;
   bool has_records_ = false;
 };
 
-void AnswerReader::damaged() {
-  const char *location = nullptr;
-  std::string where;
-  if (!document_.current_location().get(location) && location >= body_.data() &&
-      location <= body_.data() + body_.size()) {
-    where = " near byte " + std::to_string(location - body_.data());
-  }
-  throw listing_malformed(shape_.provider, "It is cut off or damaged" + where + ".");
-}
-
 ListingAnswer AnswerReader::read(ondemand::parser &parser) {
   answer_.page.storage.reserve(body_.size() + 64);
-  if (parser.iterate(body_).get(document_)) {
-    throw listing_malformed(shape_.provider, "It is cut off or damaged.");
-  }
+  iterate(parser);
   // A scalar alone is no value to it.
   ondemand::json_type type = take(document_.type());
   if (type == ondemand::json_type::object || type == ondemand::json_type::array) {
     std::string path;
     find(take(document_.get_value()), path);
-    if (document_.current_location().error() != simdjson::OUT_OF_BOUNDS) damaged();
+    check_end();
   }
   if (!has_records_) {
-    throw listing_malformed(shape_.provider, "It has no \"" + shape_.records + "\".");
+    malformed("It has no \"" + shape_.records + "\".");
   }
   point_records();
   return std::move(answer_);
@@ -183,7 +137,7 @@ void AnswerReader::find(ondemand::value value, std::string &path) {
     return;
   }
   if (!token.starts_with('{')) return walk(value, 0);
-  if (path.size() > 1000) throw listing_malformed(shape_.provider, "It is nested too deeply.");
+  if (path.size() > 1000) malformed("It is nested too deeply.");
   each_field(value, [&](std::string_view key, ondemand::value inner) {
     const size_t length = path.size();
     path.append("/").append(key);
@@ -313,8 +267,7 @@ void AnswerReader::read_associations(ondemand::value value) {
   for (const auto &[kind, list] : given.items()) {
     std::vector<std::string> ids;
     const Json items = list.is_object() ? list.value(listing_.association_records, Json()) : Json();
-    if (!items.is_array())
-      throw listing_malformed(shape_.provider, "It has no ids of " + kind + ".");
+    if (!items.is_array()) malformed("It has no ids of " + kind + ".");
     for (const Json &item : items) {
       const Json id = item.is_object() ? item.value(listing_.association_id, Json()) : Json();
       std::string text = id.is_string() ? id.get<std::string>() : id.dump();
@@ -341,7 +294,7 @@ void AnswerReader::put_key(std::string_view key) {
 
 // On-Demand checks only what is visited.
 void AnswerReader::copy(ondemand::value value, int depth) {
-  if (depth > kDeepest) throw listing_malformed(shape_.provider, "It is nested too deeply.");
+  if (depth > kDeepest) malformed("It is nested too deeply.");
   std::string &out = answer_.page.storage;
   std::string_view token = token_of(value);
   if (token.starts_with('{')) {
@@ -375,27 +328,6 @@ void AnswerReader::copy(ondemand::value value, int depth) {
   }
 }
 
-void AnswerReader::walk(ondemand::value value, int depth) {
-  if (depth > kDeepest) throw listing_malformed(shape_.provider, "It is nested too deeply.");
-  std::string_view token = token_of(value);
-  if (token.starts_with('{')) {
-    each_field(value, [&](std::string_view, ondemand::value inner) { walk(inner, depth + 1); });
-  } else if (token.starts_with('[')) {
-    for (auto item : take(value.get_array())) walk(take(std::move(item)), depth + 1);
-  } else {
-    consume(value, token);
-  }
-}
-
-// A string that is only looked at would be taken for a key if a colon came after it.
-void AnswerReader::consume(ondemand::value value, std::string_view token) {
-  if (token.starts_with('"')) {
-    take(value.get_raw_json_string());
-  } else if (!is_json_scalar(token)) {
-    damaged();
-  }
-}
-
 void AnswerReader::point_records() {
   std::string_view storage = answer_.page.storage;
   answer_.page.records.reserve(spans_.size());
@@ -411,24 +343,10 @@ void AnswerReader::point_records() {
 
 }  // namespace
 
-Error listing_malformed(const std::string &provider, const std::string &detail) {
-  return {ErrorClass::kProvider, "the answer of " + provider + " is not the JSON that was expected",
-          detail};
-}
-
 ListingAnswer read_listing_answer(const std::string &body, const ListingShape &shape) {
-  static_assert(Response::kPadding >= simdjson::SIMDJSON_PADDING);
-  simdjson::padded_string copy;
-  simdjson::padded_string_view view(body.data(), body.size(), body.capacity());
-  if (body.capacity() - body.size() < simdjson::SIMDJSON_PADDING) {
-    copy = simdjson::padded_string(body);
-    view = copy;
-  }
-  // A parser keeps what the largest answer needed: one is kept for usual answers.
-  static ondemand::parser kept;
-  if (body.size() <= kKeptParser) return AnswerReader(view, shape).read(kept);
-  ondemand::parser large;
-  return AnswerReader(view, shape).read(large);
+  return read_json_answer(body, [&](simdjson::padded_string_view view, ondemand::parser &parser) {
+    return AnswerReader(view, shape).read(parser);
+  });
 }
 
 }  // namespace supaglue

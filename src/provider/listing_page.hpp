@@ -34,7 +34,4 @@ struct ListingAnswer {
 /// Throws kProvider when the text is not such an answer.
 ListingAnswer read_listing_answer(const std::string &body, const ListingShape &shape);
 
-/// "the answer of hubspot is not the JSON that was expected"
-Error listing_malformed(const std::string &provider, const std::string &detail);
-
 }  // namespace supaglue

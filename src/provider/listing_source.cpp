@@ -7,6 +7,7 @@
 #include "encoding.hpp"
 #include "error.hpp"
 #include "listing.hpp"
+#include "provider/json_answer.hpp"
 #include "provider/listing_page.hpp"
 
 #include "pure.hpp"
@@ -238,11 +239,11 @@ void ListingSource::learn(const Response &response) {
 Json ListingSource::items_of(const Response &response, const std::string &pointer) const {
   const Json answer = Json::parse(response.body, nullptr, false);
   if (answer.is_discarded()) {
-    throw listing_malformed(connector_->name, "It is cut off or damaged.");
+    throw malformed_answer(connector_->name, "It is cut off or damaged.");
   }
   const Json::json_pointer where(pointer);
   if (!answer.is_structured() || !answer.contains(where) || !answer[where].is_array()) {
-    throw listing_malformed(connector_->name, "It has no \"" + pointer + "\".");
+    throw malformed_answer(connector_->name, "It has no \"" + pointer + "\".");
   }
   return answer[where];
 }
@@ -253,7 +254,7 @@ Json ListingSource::fields_of(const Response &response) const {
     std::string name = text_of(item, listing_->fields->name);
     std::string type = text_of(item, listing_->fields->type);
     if (name.empty() || type.empty()) {
-      throw listing_malformed(connector_->name, "It has a field without name or type.");
+      throw malformed_answer(connector_->name, "It has a field without name or type.");
     }
     // A name with a comma cannot be asked for.
     if (name.find(',') == name.npos) fields.push_back({{"name", name}, {"type", type}});
@@ -461,8 +462,8 @@ void ListingSource::postpone(Page page) {
 // fourth, eighth ... page: no circle escapes it.
 void ListingSource::go_on(const std::string &next) {
   if (next == cursor_.value("after", "") || next == cursor_.value("mark", "")) {
-    throw listing_malformed(connector_->name,
-                            "It names a page as the next one that was read before.");
+    throw malformed_answer(connector_->name,
+                           "It names a page as the next one that was read before.");
   }
   const int64_t pages = cursor_.value("pages", int64_t{0}) + 1;
   cursor_["after"] = next;

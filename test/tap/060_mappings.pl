@@ -78,6 +78,22 @@ is($sql->(q{select count(*) from supaglue_live."salesforce_Opportunity" l join s
 	is distinct from (t.revenue, t.description, t._supaglue_mapped_data)}), '0', 'the live twin is the same');
 is($sql->(q{select count(*) from supaglue_live."salesforce_Opportunity"}), '60', 'of all three customers');
 
+# A mapping that changes while a run is being merged is not lost: the run after it recomputes. The
+# merge stands at a row that somebody has locked, behind its look at the mapping.
+$simulator->control('update', { org => 'gamma', object => 'Opportunity', where => 'Id != null', set => { NextStep => 'call' } });
+my $session = $node->background_psql('postgres');
+$session->query_safe("begin; select count(*) from (select from $rows where _supaglue_customer_id = 'gamma' for update) r");
+$sql->(q{select supaglue.trigger_sync(supaglue.sync_id('gamma', 'salesforce', 'Opportunity'))});
+wait_until(sub { $sql->(q{select count(*) > 0 from pg_stat_activity where backend_type = 'supaglue merger'
+	and wait_event_type = 'Lock'}) eq 't' }, 'the merge waits for the row');
+$sql->(q{select supaglue.set_field_mappings('gamma', 'salesforce', '{"standard": {"Opportunity": {"revenue": "Probability"}}}')});
+$session->query_safe('rollback');
+$session->quit;
+wait_until(sub { $sql->("select count(*) filter (where revenue is distinct from (_supaglue_raw_data ->> 'Probability')::numeric) = 0
+	from $rows where _supaglue_customer_id = 'gamma'") eq 't' }, 'the columns follow the mapping that came meanwhile');
+is($sql->("select count(*) from $rows where _supaglue_customer_id = 'gamma' and _supaglue_raw_data ->> 'NextStep' = 'call'"),
+	'20', 'a mapping that changes during a merge is applied after it');
+
 # A mapped field that is gone: the mapping is broken, the sync goes on.
 $simulator->control('remove_field', { org => 'beta', object => 'Opportunity', field => 'Amount__c' });
 $sql->(q{select supaglue.trigger_sync(supaglue.sync_id('beta', 'salesforce', 'Opportunity'), true)});
