@@ -34,16 +34,36 @@ override with_llvm := no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# A clone elsewhere finds what this one compiled: nothing in an object tells where it was made.
 ifneq ($(shell command -v ccache),)
-CXX := ccache g++
+CXX := CCACHE_BASEDIR=$(CURDIR) CCACHE_PCH_EXTSUM=1 CCACHE_SLOPPINESS=pch_defines,time_macros ccache g++
 endif
+CXXFLAGS += -ffile-prefix-map=$(CURDIR)=. $(COPT)  # PGXS gives COPT to C only
+
+# The pure headers that pg files include, and pg.hpp, are most of their time, so they are compiled once. The sum is
+# what ccache knows them by.
+kind_of = $(shell awk 'FNR == 1 && /^\/\/ $(1):/ {print FILENAME}' $(2) /dev/null)
+PG_SOURCES := $(call kind_of,pg,$(wildcard src/*.cpp))
+PG_OBJS = $(PG_SOURCES:.cpp=.o)
+PRELUDE = build/prelude/prelude.hpp
+PRELUDE_HEADERS := $(filter $(notdir $(call kind_of,pure,$(wildcard src/*.hpp))), \
+                     $(sort $(shell sed -n 's/^\#include "\(.*\)"/\1/p' $(PG_SOURCES)))) pg.hpp
+$(PG_OBJS): private CPPFLAGS := -include $(PRELUDE) -fpch-preprocess $(CPPFLAGS)
+$(PG_OBJS): $(PRELUDE).gch
+$(PRELUDE).gch: build/flags
+	@mkdir -p $(@D)
+	@printf '#include "%s"\n' $(PRELUDE_HEADERS) > $(PRELUDE)
+	g++ $(CXXFLAGS) $(CPPFLAGS) -MT $@ -MF $(PRELUDE).d -x c++-header -o $@ $(PRELUDE)
+	@g++ $(CXXFLAGS) $(CPPFLAGS) -E -P $(PRELUDE) | cksum > $@.sum
+-include $(PRELUDE).d
 
 # Debian's PGXS tracks no header dependencies and no flags.
 -include $(OBJS:.o=.d)
 $(OBJS): build/flags
+FLAGS = $(CXX) $(WERROR) $(COPT) $(PRELUDE_HEADERS)
 build/flags: force
 	@mkdir -p build
-	@echo '$(CXX) $(WERROR) $(COPT)' | cmp -s - $@ || echo '$(CXX) $(WERROR) $(COPT)' > $@
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
 $(VERSIONED_SCRIPT): sql/supaglue.sql
 	cp $< $@
@@ -57,8 +77,7 @@ $(GENERATED): $(CONNECTORS) scripts/embed-connectors connectors
 UNIT_CXXFLAGS = $(CXXFLAGS) -Isrc -Itest/simulator -DNDEBUG -MMD -MP -O1
 SIMULATOR_TESTS = $(sort $(wildcard test/unit/soql_test.cpp test/unit/simulator_*_test.cpp))
 UNIT_TESTS = $(filter-out $(SIMULATOR_TESTS),$(sort $(wildcard test/unit/*_test.cpp)))
-PURE_OBJS = $(patsubst %.cpp,%.o,$(shell awk 'FNR == 1 && /^\/\/ pure:/ {print FILENAME}' \
-              $(wildcard src/*.cpp src/provider/*.cpp) /dev/null) $(GENERATED))
+PURE_OBJS = $(patsubst %.cpp,%.o,$(call kind_of,pure,$(wildcard src/*.cpp src/provider/*.cpp)) $(GENERATED))
 UNIT_PROGRAMS = $(if $(UNIT_TESTS),build/unit/unit_test) \
                 $(if $(SIMULATOR_TESTS),build/unit/simulator_test)
 

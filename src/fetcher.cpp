@@ -22,6 +22,7 @@ namespace {
 constexpr int kRunsPerConnection = 4;
 constexpr int64 kLookMs = 60'000;      // for changes that nobody woke us for
 constexpr int64 kReloadMs = 300'000;   // of the whole agenda
+constexpr int64 kSettleMs = 2'000;     // and again, while fetchers come and go
 constexpr int64 kTidyMs = 30'000;      // the spool
 constexpr int64 kIdleMs = 5'000;       // between looks while there is nothing to serve
 constexpr int64 kLockRetryMs = 1'000;  // a lock was not to be had
@@ -116,31 +117,38 @@ void read_changes(Fetcher *fetcher) {
   read_syncs(fetcher, ids, count);
 }
 
-// Reads the whole agenda, and takes over what a predecessor left.
-void reload(Fetcher *fetcher) {
+// Reads the whole agenda, and takes over what predecessors left. True: that settles it. When the
+// number of fetchers changes, another may not have seen it yet, and still take changes or hold runs
+// of what is this one's now.
+bool reload(Fetcher *fetcher) {
+  const bool same_share = fetcher->workers == settings.workers;
   fetcher->workers = settings.workers;
   guard([&] { fetcher->agenda.clear(); });
   read_changes(fetcher);
   read_syncs(fetcher, nullptr, 0);
-  inherit_runs(fetcher->place.number, fetcher->workers);
+  const bool inherited_all = inherit_runs(fetcher->place.number, fetcher->workers);
   ListCell *cell;
   foreach (cell, take_over_runs(fetcher->place.number)) {
     const auto *lease = static_cast<const Lease *>(lfirst(cell));
     if (fetcher->jobs.by_run.count(lease->run_id) == 0) begin_job(&fetcher->jobs, lease);
   }
   wake_now(WorkerKind::kMerger);
+  return same_share && inherited_all;
 }
 
 // Looks into the database. False: it is not to be served; why not has been reported.
 bool look(Fetcher *fetcher) {
   const int64 now = now_ms();
   const bool whole = now >= fetcher->next_reload_ms || fetcher->workers != settings.workers;
-  bool another = false;
+  bool another = false, settled = true;
   const Outcome outcome = work([&] {
     another = extension_served() != fetcher->extension && OidIsValid(fetcher->extension);
     fetcher->extension = extension_served();
     if (another) return;
-    whole ? reload(fetcher) : read_changes(fetcher);
+    if (whole)
+      settled = reload(fetcher);
+    else
+      read_changes(fetcher);
     if (now >= fetcher->next_tidy_ms) fetcher->slot = tidy_spool(fetcher->slot);
   });
   if (outcome.standing == Standing::kDisabled)
@@ -151,9 +159,10 @@ bool look(Fetcher *fetcher) {
     return another && look(fetcher);
   }
   fetcher->jobs.served = outcome.error == nullptr;
-  fetcher->next_look_ms = now + kLookMs;
+  if (whole && fetcher->jobs.served)
+    fetcher->next_reload_ms = now + (settled ? kReloadMs : kSettleMs);
+  fetcher->next_look_ms = std::min(now + kLookMs, fetcher->next_reload_ms);
   if (now >= fetcher->next_tidy_ms) fetcher->next_tidy_ms = now + kTidyMs;
-  if (whole && fetcher->jobs.served) fetcher->next_reload_ms = now + kReloadMs;
   return fetcher->jobs.served;
 }
 

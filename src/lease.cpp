@@ -97,17 +97,22 @@ List *take_over_runs(int worker) {
   return leases;
 }
 
-void inherit_runs(int worker, int workers) {
+bool inherit_runs(int worker, int workers) {
   sql("SELECT DISTINCT worker FROM supaglue_internal.runs WHERE worker >= $1 AND worker % $1 = $2",
       {int_arg(workers), int_arg(worker)});
   SPITupleTable *rows = SPI_tuptable;
+  bool all = true;
   for (uint64 row = 0; row < rows->numvals; ++row) {
     SPI_tuptable = rows;
     const int64 other = int_at(row, 1);
-    if (worker_pid(WorkerKind::kFetcher, static_cast<int>(other)) != 0) continue;
+    if (worker_pid(WorkerKind::kFetcher, static_cast<int>(other)) != 0) {
+      all = false;
+      continue;
+    }
     sql("UPDATE supaglue_internal.runs SET worker = $2 WHERE worker = $1",
         {int_arg(other), int_arg(worker)});
   }
+  return all;
 }
 
 bool keep_progress(const Lease *lease, const Progress *progress, int pages) {

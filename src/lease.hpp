@@ -43,7 +43,8 @@ Lease *claim_run(int64 sync_id, int worker, int slot);
 /// Lease.
 List *take_over_runs(int worker);
 /// Makes the runs of fetchers that are no more this one's own. `workers` is how many there are.
-void inherit_runs(int worker, int workers);
+/// False: one that is to be no more still lives; its runs are to be asked for again.
+bool inherit_runs(int worker, int workers);
 
 /// Records progress; with a page also that. False: the lease is lost, the run is to be dropped.
 bool keep_progress(const Lease *lease, const Progress *progress, int pages);

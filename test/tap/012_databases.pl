@@ -113,8 +113,24 @@ wait_until(sub { query('app', "select count(*) = 3 and bool_and(running) from su
 query('app', 'select supaglue.trigger_sync(id) from supaglue.syncs');
 is(wait_for_sync($node, $_, 'Contact', 'app'), 'SUCCESS', "$_ is synced by one of the two")
 	foreach 'acme', 'globex', 'initech';
+
+# The second fetcher has runs under way, and is slow to end: its successor asks for them again.
+$simulator->control('hold', { match => { kind => 'query' } });
+query('app', 'select supaglue.trigger_sync(id) from supaglue.syncs');
+wait_until(sub { $simulator->ask('held')->{held} == 3 }, 'all are being read');
+is(query('app', 'select count(distinct worker) from supaglue_internal.runs'), '2', 'by both');
+my $second = query('app', "select pid from supaglue.worker_status where kind = 'fetcher' and number = 1");
+kill 'STOP', $second;
 $node->append_conf('postgresql.conf', "supaglue.workers = 1");
 $node->reload;
+query('app', "select supaglue.upsert_customer('new$_'), supaglue.create_connection('{\"customer_id\": \"new$_\",
+	\"provider_name\": \"salesforce\", \"credentials\": {\"refresh_token\": \"new$_\"}}')") foreach 1, 2;
+wait_until(sub { query('app', "select count(*) from supaglue_internal.runs r join supaglue.syncs s on s.id = r.sync_id
+	where r.worker = 0 and s.customer_id like 'new%'") eq '2' }, 'the first fetcher serves everybody');
+kill 'CONT', $second;
+$simulator->control('release');
+wait_until(sub { query('app', 'select count(*) from supaglue_internal.runs where worker = 1') eq '0' },
+	'the first fetcher takes over what the second one read', 30);
 wait_until(sub { workers_in('app') == 2 }, 'the second fetcher ends');
 query('app', 'select supaglue.trigger_sync(id) from supaglue.syncs');
 is(wait_for_sync($node, $_, 'Contact', 'app'), 'SUCCESS', "$_ is synced by the one that stays")

@@ -234,7 +234,12 @@ is(query("select string_agg(customer_id || ' ' || object || ': ' || array_to_str
 my $last = query('select coalesce(max(id), 0) from supaglue.sync_runs');
 my $due = sub { return query(qq(select count(*) filter (where exists (select from supaglue.sync_runs r where r.sync_id = s.id
 	and r.status = 'SUCCESS' and r.id > $last and r.started_at > now() - interval '10 min' $_[0])) from supaglue.syncs s)) };
-wait_until(sub { $due->('') == 20 }, 'every sync ends well again');
+my $how_they_stand = sub {
+	diag(query("select string_agg(format('%s %s %s: run %s %s %s', s.customer_id, s.object, s.state, r.id, r.stage, s.last_error), E'\n')
+		from supaglue.syncs s left join supaglue_internal.runs r on r.sync_id = s.id"));
+	return 0;
+};
+eval { wait_until(sub { $due->('') == 20 }, 'every sync ends well again'); 1 } or $how_they_stand->() || die $@;
 
 # The simulator's truth in a table.
 sub tell_truth

@@ -5,6 +5,7 @@ package Supaglue;
 use strict;
 use warnings;
 
+use Carp;
 use Exporter 'import';
 use JSON::PP ();
 use PostgreSQL::Test::Cluster;
@@ -57,7 +58,7 @@ sub wait_until
 	{
 		my $value = $condition->();
 		return $value if $value;
-		BAIL_OUT("waited in vain until $what") if time > $deadline;
+		croak("waited in vain until $what") if time > $deadline;
 		usleep(50_000);
 	}
 }
