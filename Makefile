@@ -38,7 +38,7 @@ include $(PGXS)
 ifneq ($(shell command -v ccache),)
 CXX := CCACHE_BASEDIR=$(CURDIR) CCACHE_PCH_EXTSUM=1 CCACHE_SLOPPINESS=pch_defines,time_macros ccache g++
 endif
-CXXFLAGS += -ffile-prefix-map=$(CURDIR)=. $(COPT)  # PGXS gives COPT to C only
+override CXXFLAGS += -ffile-prefix-map=$(CURDIR)=. $(COPT)  # PGXS gives COPT to C only
 
 # The pure headers that pg files include, and pg.hpp, are most of their time, so they are compiled once. The sum is
 # what ccache knows them by.
