@@ -87,11 +87,11 @@ SELECT status, strategy, reason, records_deleted, requests, emitted_at > started
 ROLLBACK;
 :rows
 SELECT watermark AS watermark_before, next_run_at AS next_before FROM supaglue.syncs WHERE id = :sync \gset
-SELECT id AS run, records_deleted FROM supaglue.confirm_deletions(:sync) \gset
+SELECT id AS confirmation, records_deleted FROM supaglue.confirm_deletions(:sync) \gset
 SELECT count(*) AS marked, :records_deleted AS told FROM del.pebbles
-WHERE _supaglue_emitted_at = (SELECT emitted_at FROM supaglue.sync_runs WHERE id = :run) AND _supaglue_is_deleted;
+WHERE _supaglue_emitted_at = (SELECT emitted_at FROM supaglue.sync_runs WHERE id = :confirmation) AND _supaglue_is_deleted;
 :rows
-SELECT kind, payload ->> 'records_deleted' AS deleted FROM supaglue.events WHERE run_id = :run;
+SELECT kind, payload ->> 'records_deleted' AS deleted FROM supaglue.events WHERE run_id = :confirmation;
 SELECT watermark = :'watermark_before' AS watermark, next_run_at = :'next_before' AS next FROM supaglue.syncs WHERE id = :sync;
 :run_full
 :rows
@@ -179,6 +179,8 @@ SELECT jsonb_set(b, '{body,records}', (SELECT jsonb_agg(jsonb_set(r, '{Id}', to_
 :rows
 :run_full
 :rows
+
+DELETE FROM del.pebbles WHERE id LIKE '____________z%';
 
 -- A sync that starts over holds nothing: what is in the table is of another account, object or place.
 SELECT answer_without('^c') AS body \gset

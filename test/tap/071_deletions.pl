@@ -112,7 +112,7 @@ my $vanish = sub {
 	$simulator->control('delete', { org => 'acme', object => 'Contact', id => $last, hard => $hard });
 	$simulator->control('update', { org => 'acme', object => 'Contact', id => $late, set => { Title => 'Changed' } }) if $change;
 	$simulator->control('release', {});
-	my $result = query("select concat_ws(' ', status, records_deleted, provider_count - records_read, array_to_string(warnings, ';'))
+	my $result = query("select concat_ws(' ', status, records_deleted, provider_count - records_read, nullif(array_to_string(warnings, ';'), ''))
 		from supaglue.wait_for_sync($sync)");
 	$last = query("select max(id) from $table where not _supaglue_is_deleted");
 	return $result;
