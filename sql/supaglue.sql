@@ -226,6 +226,14 @@ CREATE TABLE supaglue_internal.syncs (
 CREATE INDEX ON supaglue_internal.syncs (object_id);
 COMMENT ON TABLE supaglue_internal.syncs IS 'schedule, state and watermark of each (connection, object)';
 
+-- Rows that a complete full run did not see, too many to mark them at once.
+CREATE TABLE supaglue_internal.held_deletions (
+  sync_id bigint NOT NULL REFERENCES supaglue_internal.syncs ON DELETE CASCADE,
+  id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (sync_id, id)
+);
+COMMENT ON TABLE supaglue_internal.held_deletions IS 'ids of the records whose deletion is held';
+
 -- Runs under way: the row is the lease of its sync. A worker inserts it under a lock on the sync's
 -- row; materialize() holds that lock instead. Never dumped: a copy has no runs.
 CREATE SEQUENCE supaglue_internal.run_id;
@@ -357,7 +365,7 @@ BEGIN
   FOREACH name IN ARRAY ARRAY['installation', 'provider_id', 'providers', 'destination_id', 'destinations',
     'sync_config_id', 'sync_configs', 'schema_id', 'schemas', 'entity_id', 'entities', 'object_id', 'objects', 'customers',
     'connection_id', 'connections', 'field_mappings', 'entity_mappings', 'tokens',
-    'sync_id', 'syncs', 'run_id', 'run_log', 'rejects', 'event_id', 'events',
+    'sync_id', 'syncs', 'held_deletions', 'run_id', 'run_log', 'rejects', 'event_id', 'events',
     'schema_change_id', 'schema_changes']
   LOOP
     PERFORM pg_catalog.pg_extension_config_dump(('supaglue_internal.' || name)::regclass, '');
@@ -428,7 +436,9 @@ SELECT s.id, n.application_id, n.customer_id, p.name AS provider_name, s.connect
        s.paused_by, s.pause_reason, s.waiting_for,
        CASE WHEN s.waiting_for IS NOT NULL THEN coalesce(r.not_before, s.next_run_at) END AS waiting_until,
        s.watermark, s.data_through, s.next_run_at, s.last_run_id, s.last_success_at, s.last_error_class,
-       s.last_error, s.consecutive_failures, 0::bigint AS held_deletions, c.owner
+       s.last_error, s.consecutive_failures,
+       (SELECT pg_catalog.count(*) FROM supaglue_internal.held_deletions h WHERE h.sync_id = s.id) AS held_deletions,
+       c.owner
 FROM supaglue_internal.syncs s
 JOIN supaglue_internal.connections n ON n.id = s.connection_id
 JOIN supaglue_internal.objects o ON o.id = s.object_id
@@ -723,6 +733,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_remap';
 COMMENT ON FUNCTION supaglue.remap(bigint) IS
   'recomputes the columns of the stored rows from their raw data, without a request to the provider';
+
+CREATE FUNCTION supaglue.confirm_deletions(sync_id bigint) RETURNS supaglue.sync_runs
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_confirm_deletions';
+COMMENT ON FUNCTION supaglue.confirm_deletions(bigint) IS
+  'marks the rows as deleted whose deletion is held, in the transaction of the caller, without a request to the provider';
+
+CREATE FUNCTION supaglue.discard_deletions(sync_id bigint) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_discard_deletions';
+COMMENT ON FUNCTION supaglue.discard_deletions(bigint) IS
+  'forgets the deletions that are held: the rows stay, until full runs miss them twice more';
 
 -- A customer's own mapping lies over everybody's: its object replaces theirs, its fields theirs one by
 -- one; a null there unmaps what they map.

@@ -117,7 +117,7 @@ bool inherit_runs(int worker, int workers) {
 
 bool keep_progress(const Lease *lease, const Progress *progress, int pages) {
   return sql("UPDATE supaglue_internal.runs SET pages = $2, records_read = $3, requests = $4,"
-             " bytes_received = $5, provider_count = nullif($6, -1),"
+             " bytes_received = $5, provider_count = coalesce(nullif($6, -1), provider_count),"
              " provider_time = coalesce(provider_time, $7), plan = coalesce($8, plan),"
              " metadata = coalesce($9, metadata) WHERE id = $1 AND stage = 'fetch'",
              {int_arg(lease->run_id), int_arg(pages), int_arg(progress->records_read),

@@ -2,6 +2,7 @@
 // reading and merge as the workers' and no spool.
 #include "catalog.hpp"
 #include "destination.hpp"
+#include "held_deletions.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
 #include "placement.hpp"
@@ -45,7 +46,7 @@ Merge *open_merge(Destination *destination, const Sync *sync, Run *run) {
   if (Merge *merge = begin_merge(destination, sync, run)) return merge;
   run->full = true;
   run->since = DT_NOBEGIN;
-  run->warning = "the table had lost the rows of earlier runs, so everything was read again";
+  warn(run, "the table had lost the rows of earlier runs, so everything was read again");
   return begin_merge(destination, sync, run);
 }
 
@@ -101,6 +102,20 @@ Datum run_row(int64 run_id) {
   return SPI_datumTransfer(row, false, -1);
 }
 
+/// A run that works on the stored rows only; its row.
+Datum run_without_reading(const Sync *sync, Run *run) {
+  Destination *destination = join_destination(sync->destination_id, sync->owner);
+  place_sync(destination, sync, sync->metadata);
+  Merge *merge = begin_merge(destination, sync, run);
+  if (merge == nullptr)
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("the table of sync " INT64_FORMAT " has lost its rows", sync->id),
+                    errhint("The next run reads them again; supaglue.materialize() does it now.")));
+  finish_merge(merge);
+  finish_run(sync, run);
+  return run_row(run->id);
+}
+
 }  // namespace
 
 SUPAGLUE_FUNCTION(supaglue_remap) {
@@ -110,17 +125,19 @@ SUPAGLUE_FUNCTION(supaglue_remap) {
   const Api api = open_api();
   Sync *sync = take_sync(sync_id);
   sync->projection = nullptr;  // whatever the rows have
-  Run *run = plan_remap(sync);
-  Destination *destination = join_destination(sync->destination_id, sync->owner);
-  place_sync(destination, sync, sync->metadata);
-  Merge *merge = begin_merge(destination, sync, run);
-  if (merge == nullptr)
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("the table of sync " INT64_FORMAT " has lost its rows", sync_id),
-                    errhint("The next run reads them again; supaglue.materialize() does it now.")));
-  finish_merge(merge);
-  finish_run(sync, run);
-  const Datum result = run_row(run->id);
+  const Datum result = run_without_reading(sync, plan_remap(sync));
+  close_api(api);
+  PG_RETURN_DATUM(result);
+}
+
+SUPAGLUE_FUNCTION(supaglue_confirm_deletions) {
+  const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
+  PreventCommandIfReadOnly("confirm_deletions()");
+  PreventCommandDuringRecovery("confirm_deletions()");
+  const Api api = open_api();
+  const Sync *sync = take_sync(sync_id);
+  if (!has_held(sync_id)) nothing_held(sync_id);
+  const Datum result = run_without_reading(sync, plan_confirmation(sync));
   close_api(api);
   PG_RETURN_DATUM(result);
 }

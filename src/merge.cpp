@@ -6,7 +6,9 @@
 // customer; the destination plans with other paths off.
 #include <vector>
 
+#include "absence.hpp"
 #include "batch.hpp"
+#include "held_deletions.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
 #include "projection.hpp"
@@ -16,9 +18,9 @@ namespace supaglue {
 
 namespace {
 
-constexpr int kBatch = 2000;  // records of a statement
-constexpr int kWalk = 5000;   // stored ids of a step in the search for absent ones
-constexpr int kSlice = 2000;  // stored rows of a step of recomputing columns
+constexpr int kBatch = 2000;            // records of a statement
+constexpr int kSlice = 2000;            // stored rows of a step of recomputing columns
+constexpr int64 kClockSlackMs = 5'000;  // by so much a provider's clock may waver
 constexpr int64 kRejectsAllowed = 20;
 constexpr int64 kRejectsPercent = 1;
 
@@ -29,14 +31,13 @@ struct Merge {
   const Sync *sync;
   Run *run;
   MemoryContext context;  // lives as long as the merge
-  MemoryContext scratch;  // a page, or a step of the walk
+  MemoryContext scratch;  // a page
   const char *emitted_at;
   const Projection *projection;  // null until the first page, or the end, needs it
   char *page_statement;
-  char *walk_statement;
-  char *absent_statement;
   std::vector<const Record *> *newest;  // of the page
-  Tuplesortstate *seen;                 // ids of a full run, sorted; may spill to disk
+  Absence *absence;                     // of a full run
+  bool has_held;                        // of another: deletions that it may disprove
   int64 replaced_characters;
 };
 
@@ -148,30 +149,6 @@ SELECT (SELECT pg_catalog.max(id COLLATE "C") FROM slice), (SELECT pg_catalog.co
        (SELECT pg_catalog.count(*) FROM updated), (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM updated))",
       table, kSlice, values_of(projection), for_columns(projection, ", @ = change.value_#"),
       for_columns(projection, " OR t.@ IS DISTINCT FROM change.value_#"));
-}
-
-// Stored ids after $4, in the order of the bytes.
-char *walk_statement(const char *table) {
-  return format(
-      R"(SELECT t.id FROM %s AS t
-WHERE t._supaglue_application_id = $1::text AND t._supaglue_customer_id = $2::text
-  AND t._supaglue_provider_name = $3::text AND t.id COLLATE "C" > $4::text
-  AND NOT t._supaglue_is_deleted
-ORDER BY t.id COLLATE "C" LIMIT %d)",
-      table, kWalk);
-}
-
-char *absent_statement(const char *table) {
-  return format(
-      R"(WITH absent AS MATERIALIZED (
-  SELECT $1::text AS application, $2::text AS customer, $3::text AS provider,
-         pg_catalog.unnest($5::text[]) AS id
-)
-UPDATE %s AS t SET _supaglue_is_deleted = true, _supaglue_emitted_at = $4::timestamptz
-FROM absent
-WHERE t._supaglue_application_id = absent.application AND t._supaglue_customer_id = absent.customer
-  AND t._supaglue_provider_name = absent.provider AND t.id = absent.id)",
-      table);
 }
 
 bool holds_rows(Destination *destination, const Sync *sync, const char *table) {
@@ -306,23 +283,12 @@ void project(Merge *merge) {
       load_projection(sync->object_id, sync->connection_id,
                       run->metadata != nullptr ? run->metadata : sync->metadata);
   run->broken = wanted->broken;
-  if (run->broken != nullptr && run->warning == nullptr)
-    run->warning = format("mapped to fields that the object does not have: %s", run->broken);
+  if (run->broken != nullptr)
+    warn(run, format("mapped to fields that the object does not have: %s", run->broken));
   merge->projection = fit_to_table(merge, wanted);
   merge->page_statement = page_statement(table_of(sync), merge->projection, run->forced);
   recompute(merge);
   MemoryContextSwitchTo(caller);
-}
-
-void remember_ids(Merge *merge) {
-  const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
-  for (const Record *record : *merge->newest)
-    tuplesort_putdatum(merge->seen,
-                       PointerGetDatum(cstring_to_text_with_len(
-                           record->id.data(), static_cast<int>(record->id.size()))),
-                       false);
-  MemoryContextSwitchTo(caller);
-  MemoryContextReset(merge->scratch);
 }
 
 void store_rejects(const Merge *merge, const Page *page) {
@@ -332,75 +298,6 @@ void store_rejects(const Merge *merge, const Page *page) {
         {int_arg(merge->run->id), int_arg(merge->sync->id),
          text_arg(reject.reason.data(), reject.reason.size()),
          text_arg(reject.record.data(), reject.record.size())});
-}
-
-/// The ids that the run has seen, in the order of the bytes.
-struct SeenIds {
-  Tuplesortstate *sort;
-  MemoryContext context;  // of `current`, which outlives a step of the walk
-  text *current;          // null: the end
-};
-
-void advance(SeenIds *seen) {
-  if (seen->current != nullptr) pfree(seen->current);
-  Datum value;
-  bool null;
-  const MemoryContext caller = MemoryContextSwitchTo(seen->context);
-  seen->current = next_datum(seen->sort, &value, &null) ? DatumGetTextPP(value) : nullptr;
-  MemoryContextSwitchTo(caller);
-}
-
-/// Whether the run has seen an id; ids are asked for in ascending order.
-bool was_seen(SeenIds *seen, const char *id) {
-  const size_t length = strlen(id);
-  for (; seen->current != nullptr; advance(seen)) {
-    const size_t seen_length = VARSIZE_ANY_EXHDR(seen->current);
-    const int common = memcmp(VARDATA_ANY(seen->current), id, Min(seen_length, length));
-    if (common > 0 || (common == 0 && seen_length >= length))
-      return common == 0 && seen_length == length;
-  }
-  return false;
-}
-
-/// One step of the walk: the stored ids after `after`; returns the last of them, or null at the
-/// end.
-char *mark_absent_after(Merge *merge, SeenIds *seen, const char *after) {
-  const Sync *sync = merge->sync;
-  Destination *destination = merge->destination;
-  const Value application = value_of(sync->application_id), customer = value_of(sync->customer_id),
-              provider = value_of(sync->provider_name);
-  const uint64 rows = destination->execute(merge->walk_statement,
-                                           {application, customer, provider, value_of(after)});
-  MemoryContextReset(merge->scratch);
-  const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
-  auto *absent = static_cast<Text *>(palloc(sizeof(Text) * kWalk));
-  int count = 0;
-  for (uint64 row = 0; row < rows; ++row) {
-    const char *id = destination->field(row, 0);
-    if (was_seen(seen, id)) continue;
-    const char *copy = pstrdup(id);
-    absent[count++] = {copy, static_cast<int>(strlen(copy))};
-  }
-  MemoryContextSwitchTo(caller);
-  char *last = rows == kWalk ? pstrdup(destination->field(rows - 1, 0)) : nullptr;
-  if (count > 0)
-    merge->run->deleted += static_cast<int64>(destination->execute(
-        merge->absent_statement,
-        {application, customer, provider, value_of(merge->emitted_at), value_of(absent, count)}));
-  CHECK_FOR_INTERRUPTS();
-  return last;
-}
-
-void mark_absent(Merge *merge) {
-  tuplesort_performsort(merge->seen);
-  SeenIds seen = {merge->seen, merge->context, nullptr};
-  advance(&seen);
-  for (char *after = pstrdup(""); after != nullptr;) {
-    char *last = mark_absent_after(merge, &seen, after);
-    pfree(after);
-    after = last;
-  }
-  tuplesort_end(merge->seen);
 }
 
 char *counts_of(const Run *run) {
@@ -446,6 +343,48 @@ void check_rejects(const Run *run) {
                   errhint("The provider's answers are not what its metadata says.")));
 }
 
+AbsentMarking marking_of(const Merge *merge) {
+  return {merge->destination, merge->sync, merge->run, table_of(merge->sync), merge->emitted_at};
+}
+
+/// What this run has seen, the provider has.
+void release_seen(Merge *merge) {
+  const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
+  const auto count = static_cast<int>(merge->newest->size());
+  if (count > 0) release_held(merge->sync->id, columns_of(merge->newest->data(), count).ids, count);
+  MemoryContextSwitchTo(caller);
+  MemoryContextReset(merge->scratch);
+}
+
+/// How many stored records were changed since the run began.
+int64 changed_meanwhile(Merge *merge) {
+  const Sync *sync = merge->sync;
+  const Run *run = merge->run;
+  const TimestampTz began =
+      TIMESTAMP_IS_NOBEGIN(run->provider_time) ? run->started_at : run->provider_time;
+  merge->destination->execute(
+      format("SELECT pg_catalog.count(*) FROM %s AS t WHERE t._supaglue_application_id = $1::text"
+             " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name = $3::text"
+             " AND t._supaglue_last_modified_at >= $4::timestamptz",
+             table_of(sync)),
+      {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
+       value_of(iso_of_time(began - kClockSlackMs * 1000))});
+  return strtoll(merge->destination->field(0, 0), nullptr, 10);
+}
+
+/// Compares what came with what the provider says there is, deleted records included in both.
+void check_count(Merge *merge, int64 different) {
+  Run *run = merge->run;
+  const int64 said = run->provider_count;
+  // What cannot be used may have no id, and come twice.
+  const int64 missing = said - different - run->rejected, excess = different - said;
+  if (said < 0 || (missing <= 0 && excess <= 0)) return;
+  if (Max(missing, excess) <= changed_meanwhile(merge)) return;
+  warn(run,
+       format("the provider said that there are " INT64_FORMAT " records, " INT64_FORMAT " came",
+              said, different));
+}
+
 /// A run's stamp is greater than every earlier one of its sync, whatever the clock does.
 TimestampTz emitted_after(TimestampTz earlier) {
   const TimestampTz now = GetCurrentTimestamp();
@@ -464,15 +403,13 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   merge->context = CurrentMemoryContext;
   merge->scratch = AllocSetContextCreate(merge->context, "supaglue merge", ALLOCSET_DEFAULT_SIZES);
   run->records_read = run->inserted = run->updated = run->unchanged = run->deleted = 0;
-  run->rejected = run->values_nulled = 0;
+  run->rejected = run->values_nulled = run->held = 0;
   run->emitted_at = emitted_after(sync->emitted_at);
   merge->emitted_at = iso_of_time(run->emitted_at);
-  merge->walk_statement = walk_statement(table);
-  merge->absent_statement = absent_statement(table);
   merge->newest = make_in<std::vector<const Record *>>(merge->context);
-  if (run->full)
-    merge->seen = tuplesort_begin_datum(TEXTOID, TextLessOperator, C_COLLATION_OID, false, work_mem,
-                                        nullptr, false);
+  const AbsentMarking marking = marking_of(merge);
+  if (run->full) merge->absence = begin_absence(&marking);
+  merge->has_held = !run->full && !run->mapping_only && has_held(sync->id);
   return merge;
 }
 
@@ -491,7 +428,8 @@ void merge_page(Merge *merge, const Page *page) {
   run->unchanged += received - written;
   run->rejected += rejected;
   merge->replaced_characters += page->replaced_characters;
-  if (merge->seen != nullptr) remember_ids(merge);
+  if (merge->absence != nullptr) note_seen(merge->absence, merge->newest);
+  if (merge->has_held) release_seen(merge);
   store_rejects(merge, page);
 }
 
@@ -499,11 +437,17 @@ void finish_merge(Merge *merge) {
   Run *run = merge->run;
   project(merge);
   check_rejects(run);
-  if (merge->seen != nullptr) mark_absent(merge);
+  if (merge->absence != nullptr) check_count(merge, settle_absent(merge->absence));
+  if (run->held > 0)
+    warn(run, format(INT64_FORMAT " of " INT64_FORMAT
+                                  " rows were absent at the provider: their deletion is held",
+                     run->held, run->held_of));
+  const AbsentMarking marking = marking_of(merge);
+  if (run->confirms) mark_held(&marking);
   run->rows_stored = holds_rows(merge->destination, merge->sync, table_of(merge->sync));
-  if (merge->replaced_characters > 0 && run->warning == nullptr)
-    run->warning = format(INT64_FORMAT " characters that no text can hold were replaced by U+FFFD",
-                          merge->replaced_characters);
+  if (merge->replaced_characters > 0)
+    warn(run, format(INT64_FORMAT " characters that no text can hold were replaced by U+FFFD",
+                     merge->replaced_characters));
   if (merge->destination->is_remote()) record_at_destination(merge);
 }
 
@@ -530,6 +474,8 @@ WHERE application_id = $1::text AND customer_id = $2::text AND provider_name = $
     const char *text = destination->field(0, column);
     return text == nullptr ? int64{0} : static_cast<int64>(strtoll(text, nullptr, 10));
   };
+  // Which deletions it holds is not known any more: the next full run finds them anew.
+  if (run->full) forget_held(sync->id);
   run->emitted_at = time_of_ms(0) + number(0);
   run->records_read = number(1);
   run->inserted = number(2);

@@ -1,6 +1,6 @@
 // pg: the merge of one run into its destination table: page after page only what is new or changed
-// is written, newest version wins; after a complete full run the absent are marked as deleted. It
-// does not know where the destination is, nor where pages come from.
+// is written, newest version wins; after a complete full run what is absent is settled
+// (absence.hpp). It does not know where the destination is, nor where pages come from.
 #pragma once
 
 #include "destination.hpp"

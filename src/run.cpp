@@ -92,7 +92,7 @@ void log_run(const Sync *sync, const Run *run, const char *status, const char *e
   records_updated, records_unchanged, records_deleted, records_rejected, values_nulled, requests,
   bytes_received, provider_count, warnings)
 VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp(), $7, $8, $9, $10, $11, $12, $13, $14,
-  $15, $16, $17, $18, nullif($19, -1), CASE WHEN $20 IS NULL THEN '{}' ELSE ARRAY[$20] END))",
+  $15, $16, $17, $18, nullif($19, -1), coalesce(pg_catalog.string_to_array($20, E'\n'), '{}')))",
       {int_arg(run->id), int_arg(sync->id), text_arg(status),
        text_arg(run->full ? "full" : "incremental"), text_arg(run->reason),
        time_arg(run->started_at), time_arg(succeeded ? run->emitted_at : DT_NOBEGIN),
@@ -101,7 +101,7 @@ VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp(), $7, $8, $9, $10, $
        int_arg(succeeded ? run->inserted : 0), int_arg(succeeded ? run->updated : 0),
        int_arg(succeeded ? run->unchanged : 0), int_arg(succeeded ? run->deleted : 0),
        int_arg(run->rejected), int_arg(succeeded ? run->values_nulled : 0), int_arg(run->requests),
-       int_arg(run->bytes_received), int_arg(run->provider_count), text_arg(run->warning)});
+       int_arg(run->bytes_received), int_arg(run->provider_count), text_arg(run->warnings)});
 }
 
 /// What a failure does to its sync.
@@ -160,11 +160,22 @@ bool is_next(const Sync *sync, const char *reason) {
 
 }  // namespace
 
+void warn(Run *run, const char *warning) {
+  run->warnings = run->warnings == nullptr ? warning : format("%s\n%s", run->warnings, warning);
+}
+
 Run *plan_remap(const Sync *sync) {
   Run *run = new_run();
   run->mapping_only = true;
   run->reason = "mapping";
   run->since = sync->watermark;
+  return run;
+}
+
+Run *plan_confirmation(const Sync *sync) {
+  Run *run = plan_remap(sync);
+  run->confirms = true;
+  run->reason = "manual";
   return run;
 }
 
@@ -185,6 +196,7 @@ Run *plan_run(const Sync *sync, bool manual, bool force_full) {
 }
 
 TimestampTz watermark_after(const Sync *sync, const Run *run) {
+  if (run->mapping_only) return sync->watermark;
   if (is_unstamped(run->metadata != nullptr ? run->metadata : sync->metadata)) return DT_NOBEGIN;
   const TimestampTz read_at =
       TIMESTAMP_IS_NOBEGIN(run->provider_time) ? run->started_at : run->provider_time;
@@ -242,6 +254,16 @@ bool must_describe(const Sync *sync, bool full, TimestampTz now) {
          later(sync->described_at, kDayMs) <= now;
 }
 
+static void tell_held_deletions(const Sync *sync, const Run *run) {
+  event("sync.deletions_held", sync, run, guarded_text([&] {
+          Json payload = about(sync);
+          payload["run_id"] = run->id;
+          payload["held_deletions"] = run->held;
+          payload["rows"] = run->held_of;
+          return payload.dump();
+        }));
+}
+
 static void finish_reading(const Sync *sync, const Run *run) {
   const int64 now = now_ms();
   const TimestampTz next =
@@ -282,6 +304,7 @@ void finish_run(const Sync *sync, const Run *run) {
   if (run->broken != nullptr &&
       (sync->projection == nullptr || strcmp(sync->projection, run->projection) != 0))
     tell_broken_mapping(sync, run);
+  if (run->held > 0) tell_held_deletions(sync, run);
   if (sync->consecutive_failures > 0)
     event("sync.recovered", sync, run, guarded_text([&] { return about(sync).dump(); }));
   sync_changed(sync->id);

@@ -13,6 +13,7 @@ struct Run {
   bool full;
   bool forced;         // full because the user asked for it
   bool mapping_only;   // recomputes the columns of stored rows, and reads nothing
+  bool confirms;       // with mapping_only: marks what is held, too
   const char *reason;  // 'initial', 'schedule', 'manual', ...
   TimestampTz started_at;
   TimestampTz since;          // incremental: the watermark to read from; DT_NOBEGIN: everything
@@ -21,12 +22,16 @@ struct Run {
   // counts
   int64 records_read, inserted, updated, unchanged, deleted, rejected, values_nulled;
   int64 requests, bytes_received, provider_count;  // provider_count -1: unknown
-  bool rows_stored;                                // rows of the connection in the table after it
-  const char *metadata;                            // JSON of the source, or null
-  const char *projection;                          // hash of the rows' projection, by the merge
-  const char *broken;   // fields whose mapping is found broken by this run, or null
-  const char *warning;  // or null
+  int64 held, held_of;     // deletions that it found and holds; of so many rows
+  bool rows_stored;        // rows of the connection in the table after it
+  const char *metadata;    // JSON of the source, or null
+  const char *projection;  // hash of the rows' projection, by the merge
+  const char *broken;      // fields whose mapping is found broken by this run, or null
+  const char *warnings;    // a line each, or null
 };
+
+/// Adds to the run's warnings.
+void warn(Run *run, const char *warning);
 
 /// Decides what the next run of a sync is. `force_full`: the user asked; `manual`: by materialize()
 /// or trigger_sync().
@@ -34,6 +39,8 @@ Run *plan_run(const Sync *sync, bool manual, bool force_full);
 /// A run that recomputes the columns of the stored rows from their raw data, and reads nothing.
 /// plan_run() gives one when a mapping has changed and nobody asked for more.
 Run *plan_remap(const Sync *sync);
+/// The same of one that marks what is held as deleted.
+Run *plan_confirmation(const Sync *sync);
 
 /// Whether a run asks the provider what the object looks like: full ones do, and one a day, so that
 /// fields that were added come along; others rely on what is known, and so cost no request for it.
@@ -46,7 +53,7 @@ TimestampTz watermark_after(const Sync *sync, const Run *run);
 
 /// Writes the end of a run: run_log, syncs (phase, watermark = provider_time - lookback,
 /// next_run_at, counters), schema changes, the events sync.complete, schema.changed,
-/// sync.recovered. In the transaction of the merge.
+/// sync.deletions_held, sync.recovered. In the transaction of the merge.
 void finish_run(const Sync *sync, const Run *run);
 
 /// Writes the end of a run that failed, in a transaction of its own: run_log, syncs (last_error,

@@ -154,12 +154,6 @@ void put_into_effect(int64 id, int64 provider_id) {
     ereport(NOTICE,
             (errmsg("period_ms " INT64_FORMAT " is below supaglue.min_period_ms", int_at(0, 1)),
              errdetail("Syncs start at most every %d ms.", settings.min_period_ms)));
-  if (sql("SELECT FROM supaglue_internal.objects WHERE sync_config_id = $1 "
-          "AND config ?| '{deletion_stop_share,deletion_stop_rows}'",
-          {int_arg(id)}) > 0)
-    ereport(NOTICE,
-            (errmsg("deletion_stop_share and deletion_stop_rows are kept, but not acted on yet"),
-             errdetail("Every deletion that is seen is applied.")));
 }
 
 }  // namespace

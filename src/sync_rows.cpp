@@ -1,6 +1,7 @@
 // pg: the rows of syncs, as configuring changes them. See sync_rows.hpp.
 #include "sync_rows.hpp"
 
+#include "held_deletions.hpp"
 #include "pg.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
@@ -77,6 +78,7 @@ void stop_runs(const SyncList &syncs) {
 
 void restart_syncs(const SyncList &syncs) {
   stop_runs(syncs);
+  forget_held(syncs);
   const Arg ids = ints_arg(syncs.ids, syncs.count);
   sql("WITH restarted AS ("
       "  UPDATE supaglue_internal.syncs SET phase = 'created', watermark = NULL,"

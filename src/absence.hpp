@@ -1,0 +1,35 @@
+// pg: the stored rows that a complete full run did not see: finds them, and marks them as deleted,
+// or holds them when they are too many. It walks ids only, however many there are.
+#pragma once
+
+#include <vector>
+
+#include "destination.hpp"
+#include "pg.hpp"
+#include "run.hpp"
+#include "sync.hpp"
+
+namespace supaglue {
+
+/// What becomes of the absent: the run's merge, its table and its stamp.
+struct AbsentMarking {
+  Destination *destination;
+  const Sync *sync;
+  Run *run;
+  const char *table;  // quoted
+  const char *emitted_at;
+};
+
+struct Absence;
+
+/// Begins to remember what a full run sees, in the current memory context.
+Absence *begin_absence(const AbsentMarking *marking);
+void note_seen(Absence *absence, const std::vector<const Record *> *records);
+/// After the last page: marks what is absent, or holds it; adds to run->deleted, sets run->held.
+/// Returns how many different records the run has seen.
+int64 settle_absent(Absence *absence);
+
+/// Marks what the sync holds.
+void mark_held(const AbsentMarking *marking);
+
+}  // namespace supaglue
