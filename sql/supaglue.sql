@@ -343,6 +343,7 @@ CREATE TABLE supaglue_internal.events (
   payload jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX ON supaglue_internal.events USING brin (at);
+CREATE INDEX ON supaglue_internal.events (customer_id) WHERE kind IN ('connection.reauthorization_required', 'sync.deletions_held');
 COMMENT ON TABLE supaglue_internal.events IS 'what happened, written in the transaction of what it tells';
 
 -- Syncs whose row changed, for the fetcher's schedule in memory; losing it costs a full reload.
@@ -818,7 +819,8 @@ BEGIN ATOMIC
       AND l.error_class IS NOT NULL AND l.finished_at > coalesce(s.last_success_at, '-infinity')), r.started_at),
     (SELECT max(e.at) FROM supaglue_internal.events e WHERE e.kind = 'connection.reauthorization_required'
       AND e.application_id = $1 AND e.customer_id = $2 AND e.provider_name = s.provider_name),
-    (SELECT max(e.at) FROM supaglue_internal.events e WHERE e.kind = 'sync.deletions_held' AND e.sync_id = s.id),
+    (SELECT max(e.at) FROM supaglue_internal.events e WHERE e.kind = 'sync.deletions_held'
+      AND e.customer_id = $2 AND e.sync_id = s.id),
     (SELECT w FROM pg_catalog.unnest(last.warnings) AS w WHERE w LIKE 'mapped to fields%' LIMIT 1),
     last.records_rejected,
     coalesce((SELECT bool_or(w.running) FROM supaglue.worker_status w WHERE w.kind = 'fetcher'
