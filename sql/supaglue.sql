@@ -351,6 +351,7 @@ CREATE TABLE supaglue_internal.events (
   payload jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX ON supaglue_internal.events USING brin (at);
+CREATE INDEX ON supaglue_internal.events (customer_id) WHERE kind IN ('connection.reauthorization_required', 'sync.deletions_held');
 COMMENT ON TABLE supaglue_internal.events IS 'what happened, written in the transaction of what it tells';
 
 -- Syncs whose row changed, for the fetcher's schedule in memory; losing it costs a full reload.
@@ -466,7 +467,7 @@ COMMENT ON VIEW supaglue.sync_rejects IS 'records that could not be used, and wh
 CREATE VIEW supaglue.events AS
 SELECT id, at, kind, application_id, customer_id, provider_name, sync_id, run_id, payload
 FROM supaglue_internal.events;
-COMMENT ON VIEW supaglue.events IS 'what happened, in the order of its writing';
+COMMENT ON VIEW supaglue.events IS 'what happened; supaglue.read_events() reads it so that nothing is passed over';
 
 CREATE VIEW supaglue.schema_changes AS
 SELECT id, at, sync_id, run_id, application_id, customer_id, provider_name, object_type, object, change, field,
@@ -809,6 +810,230 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_export_config';
 COMMENT ON FUNCTION supaglue.export_config() IS
   'the configuration of the application as one document, without secrets, as apply() takes it';
+
+
+-- The feed of events
+
+CREATE FUNCTION supaglue.read_events(after text DEFAULT NULL, max_events int DEFAULT 1000)
+RETURNS TABLE (cursor text, event text, at timestamptz, payload jsonb)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_read_events';
+COMMENT ON FUNCTION supaglue.read_events(text, int) IS
+  'the events after a cursor, in an order in which nothing ever appears behind a cursor already returned';
+
+
+-- The answer at 3 a.m.
+
+-- What is known of the syncs of a customer, one row each.
+CREATE FUNCTION supaglue_internal.facts_of_syncs(application_id text, customer_id text, provider_name text, object text)
+RETURNS TABLE (sync supaglue.syncs, connection_status text, status_reason text, provider_id bigint, auth_type text,
+  destination_id bigint, destination_name text, host text, unmapped boolean, stage text, run_started_at timestamptz,
+  records_read bigint, failing_since timestamptz, refused_since timestamptz, held_since timestamptz,
+  broken text, rejected bigint, has_fetcher boolean, has_merger boolean)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT s, n.status, n.status_reason, p.id, p.config ->> 'auth_type', d.id, d.name, d.config ->> 'host',
+    s.object_type = 'entity' AND (SELECT m.object IS NULL FROM supaglue_internal.objects o,
+      supaglue_internal.mapped_entity(o.entity_id, o.provider_id, n.id) m
+      WHERE o.sync_config_id = s.sync_config_id AND o.object_type = s.object_type AND o.object = s.object),
+    r.stage, r.started_at, r.records_read,
+    coalesce((SELECT min(l.finished_at) FROM supaglue_internal.run_log l WHERE l.sync_id = s.id
+      AND l.error_class IS NOT NULL AND l.finished_at > coalesce(s.last_success_at, '-infinity')), r.started_at),
+    (SELECT max(e.at) FROM supaglue_internal.events e WHERE e.kind = 'connection.reauthorization_required'
+      AND e.application_id = $1 AND e.customer_id = $2 AND e.provider_name = s.provider_name),
+    (SELECT max(e.at) FROM supaglue_internal.events e WHERE e.kind = 'sync.deletions_held'
+      AND e.customer_id = $2 AND e.sync_id = s.id),
+    (SELECT w FROM pg_catalog.unnest(last.warnings) AS w WHERE w LIKE 'mapped to fields%' LIMIT 1),
+    last.records_rejected,
+    coalesce((SELECT bool_or(w.running) FROM supaglue.worker_status w WHERE w.kind = 'fetcher'
+      AND w.number = n.id % (SELECT count(*) FROM supaglue.worker_status f WHERE f.kind = 'fetcher')), false),
+    coalesce((SELECT bool_or(w.running) FROM supaglue.worker_status w WHERE w.kind = 'merger'), false)
+  FROM supaglue.syncs s
+  JOIN supaglue_internal.connections n ON n.id = s.connection_id
+  JOIN supaglue_internal.providers p ON p.id = n.provider_id
+  JOIN supaglue_internal.sync_configs c ON c.id = s.sync_config_id
+  JOIN supaglue_internal.destinations d ON d.id = c.destination_id
+  LEFT JOIN supaglue_internal.runs r ON r.sync_id = s.id
+  LEFT JOIN supaglue_internal.run_log last ON last.id = s.last_run_id AND last.status = 'SUCCESS'
+  WHERE s.application_id = $1 AND s.customer_id = $2 AND s.provider_name = coalesce($3, s.provider_name)
+    AND ($4 IS NULL OR pg_catalog.lower(s.object) IN (pg_catalog.lower($4), pg_catalog.lower($4) || '__c'));
+END;
+COMMENT ON FUNCTION supaglue_internal.facts_of_syncs(text, text, text, text) IS
+  'what is known of the syncs of a customer, for why()';
+
+-- The causes in their order: the first that holds is the answer. Of what is wrong with the whole database
+-- (`trouble`) no view tells.
+CREATE FUNCTION supaglue_internal.causes_of_syncs(application_id text, customer_id text, provider_name text, object text,
+  trouble text)
+RETURNS TABLE (provider_name text, object text, state text, data_through timestamptz, behind interval, cause text,
+  since timestamptz, provider_says text, next_attempt_at timestamptz, what_to_do text, rank int)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT s.provider_name, s.object, s.state, s.data_through, pg_catalog.clock_timestamp() - s.data_through,
+    first.cause, first.since,
+    CASE WHEN f.connection_status = 'active' OR s.last_error_class = 'authentication' THEN s.last_error
+         ELSE coalesce(f.status_reason, s.last_error) END,
+    CASE WHEN $5 IS NOT NULL OR NOT f.has_fetcher OR s.paused_by <> '{}' OR s.state = 'running' THEN NULL
+         ELSE coalesce(s.waiting_until, s.next_run_at) END,
+    first.what_to_do, first.rank
+  FROM supaglue_internal.facts_of_syncs($1, $2, $3, $4) f,
+  LATERAL (SELECT (f.sync).*) AS s,
+  -- The calls that the advice is made of.
+  LATERAL (SELECT
+    pg_catalog.format('SELECT supaglue.materialize(%s)', s.id) AS try_now,
+    pg_catalog.format('SELECT supaglue.trigger_sync(%s)', s.id) AS trigger,
+    CASE WHEN f.auth_type = 'oauth2' THEN pg_catalog.format(
+      'let the customer consent again: SELECT supaglue.oauth_connect_url(%L, %L, ''<your page>''%s), or ', $2,
+      s.provider_name, CASE WHEN $1 = pg_catalog.current_setting('supaglue.application_id', true) THEN ''
+                            ELSE pg_catalog.format(', application_id => %L', $1) END)
+         ELSE '' END || pg_catalog.format(
+      'give the connection new credentials: SELECT supaglue.update_connection(%s, ''{"credentials": {...}}'')',
+      s.connection_id) AS reconnect,
+    pg_catalog.format('SELECT supaglue.update_provider(%s, ''{...}'')', f.provider_id) AS update_provider,
+    pg_catalog.format('SELECT supaglue.update_sync_config(%s, ''{...}'', force => true)', s.sync_config_id) AS update_config,
+    pg_catalog.format('SELECT * FROM supaglue.sync_rejects WHERE sync_id = %s', s.id) AS rejects,
+    CASE WHEN f.host IS NULL THEN 'the table' ELSE pg_catalog.format('the destination %I', f.destination_name) END AS target
+  ) AS call,
+  LATERAL (SELECT v.* FROM (VALUES
+    -- The whole database.
+    (10, $5 = 'standby', 'this server is a standby: its primary syncs', NULL::timestamptz,
+      'ask the primary; when it is gone, promote this server'),
+    (11, $5 = 'copy', 'this database is a copy of the one that the syncs belong to', NULL,
+      'if the original syncs no more: SELECT supaglue.adopt_database()'),
+    (12, $5 = 'disabled', 'supaglue.enabled is off', NULL,
+      'ALTER SYSTEM SET supaglue.enabled = on; SELECT pg_reload_conf()'),
+    (13, NOT f.has_fetcher OR NOT f.has_merger, CASE WHEN f.has_fetcher OR f.has_merger
+        THEN pg_catalog.format('the %s of this database does not run', CASE WHEN f.has_fetcher THEN 'merger' ELSE 'fetcher' END)
+        ELSE 'no worker serves this database' END, NULL,
+      pg_catalog.format('SELECT supaglue.start_worker(); for good: preload supaglue, with %I in supaglue.database (now: %s)',
+        pg_catalog.current_database(), coalesce(pg_catalog.current_setting('supaglue.database', true), 'unset'))),
+    -- The connection, and pauses.
+    (20, f.connection_status = 'disabled', 'the connection is disabled', NULL, call.reconnect),
+    (21, (f.connection_status = 'reauthorization_required' OR s.paused_by @> '{authentication}')
+        AND pg_catalog.concat_ws(' ', f.status_reason, s.last_error)
+          ~ 'did not accept the provider''s app|invalid_client|unauthorized_client',
+      'the provider refuses your own app, not the customer', coalesce(f.refused_since, f.failing_since),
+      'check client_id and client_secret: ' || call.update_provider),
+    (22, f.connection_status = 'reauthorization_required' OR s.paused_by @> '{authentication}',
+      'the provider does not accept the customer''s credentials any more', coalesce(f.refused_since, f.failing_since),
+      call.reconnect),
+    (23, s.paused_by @> '{user}', CASE WHEN s.pause_reason = 'auto_start_on_connection is false' THEN 'not started: '
+        ELSE 'paused by a user' || CASE WHEN s.pause_reason IS NULL THEN '' ELSE ': ' END END || coalesce(s.pause_reason, ''), NULL,
+      pg_catalog.format('SELECT supaglue.resume_sync(%s)', s.id)),
+    (24, s.paused_by @> '{permission}' AND s.last_error LIKE 'the address of % is not allowed%',
+      'the provider''s address is not allowed here', f.failing_since,
+      'for development: supaglue.allow_private_networks, supaglue.allow_insecure_http; then ' || call.try_now),
+    (25, s.paused_by @> '{permission}', 'the provider forbids it: the user who connected lacks the right', f.failing_since,
+      'let the customer give that user the right, then ' || call.try_now),
+    (26, f.unmapped, 'the entity is not mapped to an object of the provider for this customer', f.failing_since,
+      pg_catalog.format('SELECT supaglue.set_entity_mapping(%L, %L, ''{"object": {...}}'', %L), then %s', s.object,
+        s.provider_name, $2, CASE WHEN s.paused_by = '{}' THEN call.trigger ELSE call.try_now END)),
+    (27, s.paused_by @> '{gone}', 'the provider has the object, or a field that is asked for, no more', f.failing_since,
+      'when it is there again: ' || call.try_now || '; to sync it no more: ' || call.update_config),
+    (28, s.paused_by @> '{data}', 'too many records cannot be used', f.failing_since,
+      call.rejects || ', then ' || call.try_now),
+    (29, s.paused_by @> '{quarantine}', 'quarantined: its runs did harm, or never came to an end', f.failing_since,
+      'after removing what the error names: ' || call.try_now),
+    (30, s.paused_by <> '{}', 'paused by ' || pg_catalog.array_to_string(s.paused_by, ', '), NULL, call.try_now),
+    (31, s.state = 'unavailable', 'the customer does not have this object', f.failing_since,
+      'nothing: it is looked for daily; now: ' || call.trigger),
+    -- Failures, which are tried again.
+    (40, s.waiting_for = 'destination' OR s.last_error_class = 'destination',
+      CASE WHEN f.stage = 'merge' THEN 'the records are fetched, but ' ELSE '' END || call.target || ' refuses or is away',
+      f.failing_since, CASE WHEN f.host IS NULL
+        THEN pg_catalog.format('remove what the error names (the table must be as SELECT supaglue.destination_ddl(%s) shows it)', s.sync_config_id)
+        ELSE pg_catalog.format('SELECT * FROM supaglue.test_destination(%s)', f.destination_id) END
+        || CASE WHEN f.stage = 'merge' THEN '; it is tried again by itself' ELSE '; then ' || call.trigger END),
+    (41, s.waiting_for = 'quota' OR s.last_error_class = 'quota', 'the customer''s limit of requests at the provider is reached',
+      f.failing_since, 'nothing: it goes on when the limit allows; fewer requests: a longer period_ms, by ' || call.update_config),
+    (42, s.last_error_class = 'transient', 'the provider is down, slow, or cannot be reached', f.failing_since,
+      'nothing: it is tried again; now: ' || call.trigger),
+    (43, s.last_error_class = 'data', 'too many records cannot be used', f.failing_since, call.rejects || ', then ' || call.trigger),
+    (44, s.last_error_class = 'provider', 'the provider answers what makes no sense here', f.failing_since,
+      'it is tried again; if it stays so, ask the provider with these words'),
+    (45, s.last_error_class = 'internal', 'an error of supaglue''s own', f.failing_since,
+      'see the server''s log; it is tried again; now: ' || call.trigger),
+    (46, s.last_error_class IS NOT NULL, 'it fails: ' || s.last_error_class, f.failing_since, 'it is tried again; now: ' || call.trigger),
+    -- Under way, or about to be.
+    (50, s.waiting_for = 'slot', 'other syncs have all places: it waits for one', s.next_run_at,
+      'nothing; more at once: supaglue.fetch_concurrency, supaglue.workers'),
+    (51, f.stage = 'merge', 'fetched, and being written to ' || call.target, f.run_started_at,
+      'nothing; if it takes long, somebody may hold a lock: SELECT * FROM pg_stat_activity WHERE backend_type = ''supaglue merger'''),
+    (52, f.stage = 'fetch', pg_catalog.format('a run reads: %s records so far', f.records_read), f.run_started_at,
+      pg_catalog.format('nothing; to stop it: SELECT supaglue.pause_sync(%s)', s.id)),
+    (53, s.state = 'queued' OR s.next_run_at < pg_catalog.clock_timestamp() - '1 min'::interval
+        OR s.phase = 'created',
+      CASE WHEN s.next_run_at < pg_catalog.clock_timestamp() - '1 min'::interval
+             THEN 'late: it is due, and no worker has taken it yet'
+           WHEN s.phase = 'created' THEN 'new: it has not run yet'
+           ELSE 'asked for, and not begun yet' END, s.next_run_at,
+      'nothing if it begins soon; else SELECT * FROM supaglue.worker_status'),
+    -- It goes on, but for a part of it.
+    (60, s.held_deletions > 0, pg_catalog.format('%s deletions are held: so many at once may be a mistake', s.held_deletions),
+      f.held_since, pg_catalog.format('SELECT supaglue.confirm_deletions(%1$s), or SELECT supaglue.discard_deletions(%1$s)', s.id)),
+    (61, f.broken IS NOT NULL, 'a mapping is broken: ' || f.broken, s.last_success_at,
+      CASE WHEN s.object_type = 'entity'
+        THEN pg_catalog.format('SELECT supaglue.set_entity_mapping(%L, %L, ''{"fields": {...}}'', %L)', s.object, s.provider_name, $2)
+        ELSE pg_catalog.format('SELECT supaglue.set_field_mappings(%L, %L, ''{%s: {%s: {...}}}'')', $2, s.provider_name,
+          pg_catalog.to_json(s.object_type), pg_catalog.to_json(s.object)) END),
+    (62, f.rejected > 0, pg_catalog.format('%s records could not be used', f.rejected), s.last_success_at, call.rejects),
+    (99, true, 'up to date', s.last_success_at, 'nothing')
+  ) AS v (rank, holds, cause, since, what_to_do) WHERE v.holds ORDER BY v.rank LIMIT 1) AS first;
+END;
+COMMENT ON FUNCTION supaglue_internal.causes_of_syncs(text, text, text, text, text) IS
+  'why the syncs of a customer are as they are, for why()';
+
+-- Where there is no sync to ask.
+CREATE FUNCTION supaglue_internal.cause_without_sync(application_id text, customer_id text, provider_name text, object text)
+RETURNS TABLE (provider_name text, object text, cause text, what_to_do text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  WITH connected AS (
+    SELECT n.id, p.id AS provider_id, p.name FROM supaglue_internal.connections n
+    JOIN supaglue_internal.providers p ON p.id = n.provider_id
+    WHERE n.application_id = $1 AND n.customer_id = $2 AND p.name = coalesce($3, p.name)),
+  words AS (
+    SELECT CASE WHEN $1 = pg_catalog.current_setting('supaglue.application_id', true) THEN ''
+                ELSE pg_catalog.format(', application_id => %L', $1) END AS also,
+      (SELECT pg_catalog.string_agg(DISTINCT pg_catalog.quote_ident(k.application_id), ', ')
+       FROM supaglue_internal.customers k WHERE k.customer_id = $2) AS known_in)
+  SELECT c.name, $4, CASE WHEN $4 IS NULL THEN pg_catalog.format('nothing of %s is synced', c.name)
+      ELSE pg_catalog.format('no sync config has the object %I of %s', $4, c.name) END,
+    coalesce((SELECT pg_catalog.format('SELECT supaglue.update_sync_config(%s, ''{...}'') with the object in it', min(s.id))
+      FROM supaglue_internal.sync_configs s WHERE s.provider_id = c.provider_id HAVING count(*) > 0),
+      pg_catalog.format('SELECT supaglue.create_sync_config(''{"provider_name": %s, ...}'')', pg_catalog.to_json(c.name)))
+  FROM connected c
+  WHERE NOT EXISTS (SELECT FROM supaglue_internal.syncs s WHERE s.connection_id = c.id)
+     OR $4 IS NOT NULL AND NOT EXISTS (SELECT FROM supaglue_internal.facts_of_syncs($1, $2, $3, $4))
+  UNION ALL
+  SELECT $3, $4,
+    CASE WHEN w.known_in IS NULL THEN pg_catalog.format('customer %L is not known', $2)
+         WHEN k.customer_id IS NULL THEN pg_catalog.format('customer %L is not known in application %I, but in %s', $2, $1, w.known_in)
+         WHEN $3 IS NOT NULL AND p.id IS NULL THEN pg_catalog.format('provider %L is not configured', $3)
+         WHEN $3 IS NULL THEN pg_catalog.format('customer %L has no connection', $2)
+         ELSE pg_catalog.format('customer %L has no connection to %s', $2, $3) END,
+    CASE WHEN w.known_in IS NULL THEN pg_catalog.format('SELECT supaglue.upsert_customer(%L%s)', $2, w.also)
+         WHEN k.customer_id IS NULL THEN 'ask with application_id, or set supaglue.application_id'
+         WHEN $3 IS NOT NULL AND p.id IS NULL
+           THEN pg_catalog.format('SELECT supaglue.create_provider(''{"name": %s, ...}'')', pg_catalog.to_json($3))
+         ELSE pg_catalog.format(
+           'SELECT supaglue.oauth_connect_url(%L, %s, ''<your page>''%s), or SELECT supaglue.create_connection(''{...}'')',
+           $2, coalesce(pg_catalog.quote_literal($3), '<provider>'), w.also) END
+  FROM words w
+  LEFT JOIN supaglue_internal.customers k ON k.application_id = $1 AND k.customer_id = $2
+  LEFT JOIN supaglue_internal.providers p ON p.application_id = $1 AND p.name = $3
+  WHERE NOT EXISTS (SELECT FROM connected);
+END;
+COMMENT ON FUNCTION supaglue_internal.cause_without_sync(text, text, text, text) IS
+  'why a customer has no sync, for why()';
+
+CREATE FUNCTION supaglue.why(customer_id text, provider_name text DEFAULT NULL, object text DEFAULT NULL, application_id text DEFAULT NULL)
+RETURNS TABLE (provider_name text, object text, state text, data_through timestamptz, behind interval, cause text,
+  since timestamptz, provider_says text, next_attempt_at timestamptz, what_to_do text)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_why';
+COMMENT ON FUNCTION supaglue.why(text, text, text, text) IS
+  'why the data of a customer is as fresh or as old as it is, what the provider says, and what to do; what is worst comes first';
 
 
 -- Steering syncs and workers

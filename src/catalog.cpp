@@ -1,6 +1,7 @@
 // pg: the extension as an object of this database. See catalog.hpp.
 #include "catalog.hpp"
 
+#include "feed.hpp"
 #include "pg.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
@@ -128,6 +129,7 @@ void move_installation_here() {
 
 void write_event(const char *kind, const char *application_id, const char *customer_id,
                  const char *provider_name, int64 sync_id, int64 run_id, const char *payload) {
+  hold_feed();
   sql("WITH event AS ("
       "  INSERT INTO supaglue_internal.events"
       "    (kind, application_id, customer_id, provider_name, sync_id, run_id, payload)"

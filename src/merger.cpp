@@ -153,8 +153,15 @@ bool sweep() {
       "DELETE FROM supaglue_internal.run_log WHERE id IN (SELECT id FROM supaglue_internal.run_log"
       " WHERE finished_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT "
       "1000)",
-      "DELETE FROM supaglue_internal.events WHERE id IN (SELECT id FROM supaglue_internal.events"
-      " WHERE at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000)",
+      // Of events those go whose successor is past it, too, and always the oldest first: so the
+      // event of a cursor is there as long as all that came after it.
+      "DELETE FROM supaglue_internal.events WHERE id IN (SELECT id FROM ("
+      "  SELECT id, bool_and(coalesce("
+      "    next_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int), false))"
+      "    OVER (ORDER BY id) AS past FROM ("
+      "    SELECT id, lead(at) OVER (ORDER BY id) AS next_at FROM ("
+      "      SELECT id, at FROM supaglue_internal.events ORDER BY id LIMIT 1001) AS oldest)"
+      "  AS followed) AS judged WHERE past)",
       "DELETE FROM supaglue_internal.rejects WHERE ctid = ANY (ARRAY(SELECT ctid FROM"
       " supaglue_internal.rejects"
       " WHERE at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000))",

@@ -41,15 +41,17 @@ bool is_unstamped(const char *metadata) {
   });
 }
 
-/// What every event about a sync says of it.
+/// What every event about a sync says of it; the table as a statement writes it.
 Json about(const Sync *sync) {
+  const char *table =
+      pg_call([&] { return quote_qualified_identifier(sync->schema_name, sync->table_name); });
   return {{"connection_id", sync->connection_id},
           {"customer_id", sync->customer_id},
           {"provider_name", sync->provider_name},
           {"type", "object"},
           {"object_type", sync->object_type},
           {"object", sync->object},
-          {"table", std::string(sync->schema_name) + "." + sync->table_name}};
+          {"table", table}};
 }
 
 void event(const char *kind, const Sync *sync, const Run *run, const char *payload) {

@@ -22,6 +22,11 @@ is($standby->safe_psql('postgres', $workers), '0', 'a standby has no workers');
 my ($status, $out, $error) = $standby->psql('postgres', 'select supaglue.start_worker()');
 like($error, qr/a standby has no workers/, 'and gets none by hand');
 
+like(($standby->psql('postgres', 'select * from supaglue.read_events()'))[2], qr/not read on a standby/,
+	'it cannot know which events are about to commit, and says so');
+is($standby->safe_psql('postgres', "select cause from supaglue.why('acme')"), 'this server is a standby: its primary syncs',
+	'why() does, too');
+
 $simulator->control('insert', { org => 'acme', object => 'Contact', records => [ { LastName => 'New' } ] });
 $primary->wait_for_catchup($standby);
 $primary->stop;

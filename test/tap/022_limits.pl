@@ -32,11 +32,12 @@ supaglue.event_retention = '1h'
 supaglue.reject_retention = '1h'
 CONF
 query("update supaglue_internal.run_log set finished_at = now() - interval '61 min' where id % 2 = 0");
-query("update supaglue_internal.events set at = now() - interval '61 min' where id % 2 = 0");
+query("update supaglue_internal.events set at = now() - interval '61 min'
+	where id <= (select percentile_disc(0.5) within group (order by id) from supaglue_internal.events)");
 query("insert into supaglue_internal.rejects (run_id, sync_id, at, reason, record)
 	select n, 1, now() - n * interval '61 min', '', '' from generate_series(0, 1500) n");
 my $recent = query("select (select count(*) from supaglue_internal.run_log where id % 2 = 1),
-	(select count(*) from supaglue_internal.events where id % 2 = 1), 1");
+	(select count(*) + 1 from supaglue_internal.events where at > now() - interval '1 hour'), 1");
 my $left = "select (select count(*) from supaglue.sync_runs), (select count(*) from supaglue.events),
 	(select count(*) from supaglue.sync_rejects)";
 isnt(query($left), $recent, 'there is something to sweep');

@@ -1,0 +1,208 @@
+# The feed of events: a consumer that polls it and copies the rows that it tells of has the tables, in whatever order
+# transactions take their ids and commit.
+use strict;
+use warnings;
+use lib 'lib';
+
+use IPC::Run ();
+use PostgreSQL::Test::Utils;
+use Supaglue;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = new_node('node', conf => "supaglue.enabled = off");
+my $simulator = new_simulator('--records', 'Contact=12,Lead=5');
+my @customers = ('alpha', 'beta', 'gamma', 'delta');
+sync_salesforce($node, $simulator, customers => \@customers, standard => [ 'Contact', 'Lead' ]);
+sub query { return $node->safe_psql('postgres', $_[0]) }
+sub sync { my ($customer, $object) = @_; return "supaglue.sync_id('$customer', 'salesforce', '" . ($object // 'Contact') . "')" }
+sub materialize { my ($customer, $object) = @_; return "select from supaglue.materialize(${\ sync($customer, $object)})" }
+
+# --- A consumer: its cursor and its copies are in another schema ------------------------------------------------------
+query(q(create schema copy; create table copy.place (cursor text); insert into copy.place values (null);
+	create table copy.seen (n serial, id bigint, event text);
+	create procedure copy.poll() language plpgsql as $$
+	declare
+	  e record;
+	begin
+	  for e in select * from supaglue.read_events((select cursor from copy.place)) loop
+	    insert into copy.seen (id, event) values ((e.payload->>'id')::bigint, e.event);
+	    if e.event = 'sync.complete' then
+	      execute format('create table if not exists copy.%I (like %s including all)', e.payload->>'object', e.payload->>'table');
+	      execute format('with changed as (select * from %1$s where _supaglue_application_id = $1 and _supaglue_customer_id = $2
+	          and _supaglue_provider_name = $3 and _supaglue_emitted_at >= $4),
+	        gone as (delete from copy.%2$I c using changed where c._supaglue_customer_id = changed._supaglue_customer_id and c.id = changed.id)
+	        select from changed', e.payload->>'table', e.payload->>'object')
+	        using e.payload->>'application_id', e.payload->>'customer_id', e.payload->>'provider_name', (e.payload->>'emitted_at')::timestamptz;
+	      execute format('insert into copy.%2$I select * from %1$s where _supaglue_application_id = $1 and _supaglue_customer_id = $2
+	          and _supaglue_provider_name = $3 and _supaglue_emitted_at >= $4', e.payload->>'table', e.payload->>'object')
+	        using e.payload->>'application_id', e.payload->>'customer_id', e.payload->>'provider_name', (e.payload->>'emitted_at')::timestamptz;
+	    end if;
+	    update copy.place set cursor = e.cursor;
+	  end loop;
+	end $$));
+sub poll { return query('begin isolation level ' . ($_[0] // 'read committed') . '; call copy.poll(); commit') }
+sub seen { return query("select coalesce(string_agg(event, ' ' order by n), '') from copy.seen") }
+sub difference
+{
+	my ($object) = @_;
+	return query(qq(select (select count(*) from (select * from supaglue_data."salesforce_$object" except all select * from copy."$object") a),
+		(select count(*) from (select * from copy."$object" except all select * from supaglue_data."salesforce_$object") b)));
+}
+
+poll();
+is(seen(), join(' ', ('connection.created') x 4), 'a new consumer reads from the beginning');
+is(query("select string_agg(payload->>'customer_id', ' ') from supaglue.read_events()"), join(' ', @customers), 'in order');
+is(query("select array_agg(key order by key) from supaglue.read_events(null, 1), jsonb_object_keys(payload) as key"),
+	'{application_id,connection_id,customer_id,id,provider_name}', 'each says of whom it tells');
+
+# --- Two syncs that commit in the opposite order of their fetches and their ids ----------------------------------------
+query('delete from copy.seen');
+my $first = $node->background_psql('postgres');
+$first->query_safe("begin; ${\ materialize('alpha')}");
+query(materialize('beta'));
+is(query("select count(*) from supaglue.events where kind = 'sync.complete'"), '1', 'the second has committed');
+poll();
+is(seen(), '', 'but is not told of while one with a lower id may still come');
+$first->query_safe('commit');
+poll();
+is(seen(), 'sync.complete sync.complete', 'then both are');
+is(query('select count(*) from copy.seen a join copy.seen b on a.n < b.n and a.id > b.id'), '0', 'in the order of their ids');
+is(difference('Contact'), '0|0', 'the copy is the table');
+
+# The same with changes and deletions, the consumer in transactions of every level.
+foreach my $level ('read committed', 'repeatable read', 'serializable')
+{
+	foreach my $customer ('alpha', 'beta')
+	{
+		my @ids = split /\n/, query(qq(select id from supaglue_data."salesforce_Contact" where not _supaglue_is_deleted
+			and _supaglue_customer_id = '$customer' order by id limit 2));
+		$simulator->control('update', { org => $customer, object => 'Contact', id => $ids[0], set => { Title => $level } });
+		$simulator->control('delete', { org => $customer, object => 'Contact', id => $ids[1] });
+	}
+	query('delete from copy.seen');
+	$first->query_safe("begin; ${\ materialize('beta')}");
+	poll($level);
+	query(materialize('alpha'));
+	poll($level);
+	is(seen(), '', "$level: nothing appears out of order");
+	$first->query_safe('commit');
+	poll($level);
+	is(seen(), 'sync.complete sync.complete', "$level: both appear");
+	is(difference('Contact'), '0|0', "$level: the copy is the table, deletions included");
+}
+is(query('select count(*) from copy."Contact" where _supaglue_is_deleted'), '6', 'which there were');
+
+# A reader's snapshot may be older than the call. Of two that it shows in part it is told of none, and of an event whose
+# rows it does not show neither.
+$simulator->control('update', { org => $_, object => 'Contact', where => 'LastName != null', set => { Title => 'new' } }) foreach @customers;
+query('delete from copy.seen');
+my $reader = $node->background_psql('postgres');
+$first->query_safe("begin; ${\ materialize('gamma')}");
+query(materialize('alpha'));
+$reader->query_safe('begin isolation level repeatable read; select 1');
+$first->query_safe('commit');
+$reader->query_safe('call copy.poll(); commit');
+is(seen(), '', 'a snapshot that shows the later one only shows none');
+$reader->query_safe('begin; declare feed cursor for select event from supaglue.read_events((select max(cursor) from copy.place))');
+query(materialize('beta'));
+is($reader->query('fetch all from feed'), "sync.complete\nsync.complete", 'a statement that is older than an event is not told of it');
+$reader->query_safe('rollback');
+poll();
+is(seen(), join(' ', ('sync.complete') x 3), 'nothing is passed over');
+is(difference('Contact'), '0|0', 'the copy is the table');
+$reader->quit;
+
+# --- What holds the feed back, and what does not --------------------------------------------------------------------
+query('delete from copy.seen; create table other (i int)');
+$first->query_safe('begin; insert into other values (1)');
+query(materialize('alpha', 'Lead'));
+is(query("select pg_snapshot_xmin(pg_current_snapshot())::text = backend_xid::text from pg_stat_activity where state = 'idle in transaction'"),
+	't', 'somebody else\'s transaction that writes is open');
+poll();
+is(seen(), 'sync.complete', 'and does not hold the feed back');
+$first->query_safe('rollback');
+$first->query_safe("begin; ${\ materialize('beta', 'Lead')}");
+is($first->query("select count(*) from supaglue.read_events((select cursor from copy.place))"), '0', 'nobody reads what is not committed, not even who wrote it');
+$first->query_safe("savepoint a; ${\ materialize('gamma', 'Lead')}; rollback to a; ${\ materialize('gamma', 'Lead')}");
+query(materialize('delta', 'Lead'));
+poll();
+is(seen(), 'sync.complete', 'savepoints let nothing through');
+$first->query_safe('rollback');
+poll();
+is(seen(), 'sync.complete sync.complete', 'what was rolled back holds nothing back');
+is(difference('Lead'), '0|0', 'the copy is the table');
+is(query("select count(*) from pg_locks where locktype = 'advisory' and objsubid = 79"), '0', 'no lock is left');
+$first->query_safe('begin; ' . join '; ', map { "select supaglue.upsert_customer('new$_'), supaglue.create_connection(
+	'{\"customer_id\": \"new$_\", \"provider_name\": \"salesforce\", \"credentials\": {\"refresh_token\": \"new$_\"}}')" } 1 .. 20);
+is(query("select count(*) from pg_locks where locktype = 'advisory' and objsubid = 79"), '1', 'a transaction has one, however many events it writes');
+$first->query_safe('rollback');
+$first->quit;
+
+# --- Many at once ------------------------------------------------------------------------------------------------------
+query('delete from copy.seen');
+my $script = "$PostgreSQL::Test::Utils::tmp_check/events.sql";
+append_to_file($script, <<'SQL');
+BEGIN;
+SELECT supaglue.upsert_customer('load' || :client_id);
+SELECT supaglue.create_connection(jsonb_build_object('customer_id', 'load' || :client_id, 'provider_name', 'salesforce',
+  'credentials', '{"refresh_token": "alpha"}'::jsonb)) AS connection \gset
+SELECT pg_sleep(random() * 0.01);
+SELECT supaglue.delete_connection(:connection);
+COMMIT;
+SQL
+my $pgbench = IPC::Run::start([ 'pgbench', '-n', '-c', '8', '-t', '20', '-f', $script, $node->connstr('postgres') ],
+	'>', \my $out, '2>', \my $err);
+my $polls = 0;
+while ($pgbench->pumpable)
+{
+	poll();
+	++$polls;
+	$pgbench->pump_nb;
+}
+ok($pgbench->finish, 'eight sessions write events at once') or diag($err);
+poll();
+cmp_ok($polls, '>', 3, "while a consumer polls ($polls times)");
+is(query(q(select count(*), count(distinct id), count(*) filter (where event = 'connection.deleted') from copy.seen)), '320|320|160', 'each is read once');
+is(query('select count(*) from copy.seen a join lateral (select id from copy.seen b where b.n < a.n order by n desc limit 1) b on b.id > a.id'),
+	'0', 'in their order');
+
+# --- Cursors ------------------------------------------------------------------------------------------------------------
+is(query('select count(*) from supaglue.read_events((select cursor from copy.place))'), '0', 'at the end nothing comes');
+is(query("select count(*), count(*) filter (where payload->>'id' <= (select payload->>'id' from supaglue.read_events(null, 3) offset 2))
+	from supaglue.read_events((select cursor from supaglue.read_events(null, 3) offset 2), 5)"), '5|0', 'max_events');
+sub refused
+{
+	my ($after, $state) = @_;
+	my (undef, undef, $error) = $node->psql('postgres', "\\set VERBOSITY verbose\nselect * from supaglue.read_events($after)");
+	return $error =~ /ERROR:  $state/ ? 'refused' : $error;
+}
+is(refused("'$_'", '22023'), 'refused', "no cursor: \"$_\"")
+	foreach '', 'garbage', '1', '1-', '-1-0', '1-zz', '99999999999999999999-1', '999999-5f5e100', '1-5f5e100', "1-1\n2";
+is(refused('null, 0', '22023'), 'refused', 'no number of events');
+is(refused('null, null', '22004'), 'refused', 'NULL of them');
+
+# Of another state of the database: an event of the same id is another event.
+my ($id, $cursor) = split /\|/, query("select payload->>'id', cursor from supaglue.read_events(null, 2) offset 1");
+query("update supaglue_internal.events set at = at + interval '1 microsecond' where id = $id");
+is(refused("'$cursor'", '22023'), 'refused', 'a cursor of another state of the database');
+
+# What is past its retention goes; a consumer that has not seen all of it is told.
+$node->append_conf('postgresql.conf', "supaglue.enabled = on\nsupaglue.event_retention = '1h'");
+query('select supaglue.pause_sync(id) from supaglue.syncs');
+query("update supaglue_internal.events set at = at - interval '61 min'");
+my $last = query("select id || '-' || to_hex((extract(epoch from at) * 1000000)::bigint) from supaglue.events order by id desc limit 1");
+my $before = query("select id || '-' || to_hex((extract(epoch from at) * 1000000)::bigint) from supaglue.events order by id desc limit 1 offset 1");
+$node->restart;
+wait_until(sub { query('select count(*) from supaglue.events') eq '1' }, 'events past their retention go, but for the last');
+pass('events past their retention go, but for the last');
+is(query("select count(*) from supaglue.read_events('$last')"), '0', 'a consumer that has seen all goes on');
+is(refused("'$before'", '55000'), 'refused', 'one that has not is told');
+
+# --- NOTIFY ---------------------------------------------------------------------------------------------------------------
+my (undef, $notified) = $node->psql('postgres', "listen supaglue; ${\ materialize('alpha')}");
+like($notified, qr/"supaglue" with payload "\{"id" : \d+, "kind" : "sync.complete", "run" : \d+, "sync" : \d+\}"/,
+	'NOTIFY tells the id, the kind, the run and the sync, and nothing else');
+
+$node->stop;
+done_testing();
