@@ -256,10 +256,26 @@ CREATE TABLE supaglue_internal.runs (
   requests bigint NOT NULL DEFAULT 0,
   bytes_received bigint NOT NULL DEFAULT 0,
   provider_count bigint,
+  fetched_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),  -- since when it waits to be merged
   merge_attempts int NOT NULL DEFAULT 0,
-  not_before timestamptz           -- a merge that failed waits until then
+  not_before timestamptz           -- a merge that failed, or a run whose provider wants no request, waits until then
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE supaglue_internal.runs IS 'runs under way; each is the lease of its sync';
+
+-- What a fetcher knows of the limits of a connection's provider, for people and for its successor. Written
+-- seldom, and never dumped.
+CREATE TABLE supaglue_internal.rate_limits (
+  connection_id bigint PRIMARY KEY,  -- no foreign key: it would lock the connection's row
+  used bigint,
+  quota bigint,
+  reserve bigint,
+  resets_at timestamptz,
+  parked_until timestamptz,
+  parked_for text,                 -- an error class: quota or transient
+  requests_per_second numeric,
+  seen_at timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON TABLE supaglue_internal.rate_limits IS 'what connections'' providers told of their limits';
 
 CREATE TABLE supaglue_internal.spool (
   slot int NOT NULL,
@@ -434,8 +450,11 @@ SELECT s.id, n.application_id, n.customer_id, p.name AS provider_name, s.connect
             WHEN s.waiting_for IS NOT NULL THEN 'waiting'
             WHEN s.triggered THEN 'queued'
             ELSE 'idle' END AS state,
-       s.paused_by, s.pause_reason, s.waiting_for,
-       CASE WHEN s.waiting_for IS NOT NULL THEN coalesce(r.not_before, s.next_run_at) END AS waiting_until,
+       s.paused_by, s.pause_reason,
+       CASE WHEN r.id IS NULL OR r.not_before > pg_catalog.clock_timestamp() THEN s.waiting_for END AS waiting_for,
+       CASE WHEN s.waiting_for IS NULL THEN NULL
+            WHEN r.id IS NULL THEN s.next_run_at
+            WHEN r.not_before > pg_catalog.clock_timestamp() THEN r.not_before END AS waiting_until,
        s.watermark, s.data_through, s.next_run_at, s.last_run_id, s.last_success_at, s.last_error_class,
        s.last_error, s.consecutive_failures,
        (SELECT pg_catalog.count(*) FROM supaglue_internal.held_deletions h WHERE h.sync_id = s.id) AS held_deletions,
@@ -463,6 +482,18 @@ COMMENT ON VIEW supaglue.sync_runs IS 'runs, finished and under way';
 CREATE VIEW supaglue.sync_rejects AS
 SELECT run_id, sync_id, at, reason, record FROM supaglue_internal.rejects;
 COMMENT ON VIEW supaglue.sync_rejects IS 'records that could not be used, and why';
+
+CREATE VIEW supaglue.rate_limits AS
+SELECT l.connection_id, n.application_id, n.customer_id, p.name AS provider_name, l.used, l.quota, l.reserve,
+       greatest(l.quota - l.used, 0) AS remaining, l.resets_at,
+       CASE WHEN l.parked_until > pg_catalog.clock_timestamp() THEN l.parked_until END AS parked_until,
+       CASE WHEN l.parked_until > pg_catalog.clock_timestamp() THEN l.parked_for END AS parked_for,
+       l.requests_per_second, l.seen_at
+FROM supaglue_internal.rate_limits l
+JOIN supaglue_internal.connections n ON n.id = l.connection_id
+JOIN supaglue_internal.providers p ON p.id = n.provider_id;
+COMMENT ON VIEW supaglue.rate_limits IS
+  'what connections'' providers told of their limits, and which of them are asked nothing now; at most a minute old while they are asked';
 
 CREATE VIEW supaglue.events AS
 SELECT id, at, kind, application_id, customer_id, provider_name, sync_id, run_id, payload

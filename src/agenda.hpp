@@ -15,27 +15,29 @@ namespace supaglue {
 
 class Agenda {
  public:
+  struct Entry {
+    int64_t sync_id, connection_id, provider_id;
+    int64_t due_ms;  // 0: somebody asked for it
+  };
   void clear();
   /// Sets when a sync is due (milliseconds since 1970), whether it was known or not.
-  void put(int64_t sync_id, int64_t connection_id, int64_t due_ms);
+  void put(const Entry &entry);
   void remove(int64_t sync_id);
   /// A sync that is known is not due before that time.
   void postpone(int64_t sync_id, int64_t until_ms);
   size_t size() const { return entries_.size(); }
-  /// The syncs that are due, longest due first, at most `most`, and at most as many of a connection
-  /// as `room` says it has left.
+  /// The syncs that are due and admitted, longest due first, at most `most`.
   std::vector<int64_t> due(int64_t now_ms, size_t most,
-                           const std::function<int(int64_t connection_id)> &room) const;
+                           const std::function<bool(const Entry &)> &admit) const;
+  /// Whether it has syncs of several providers.
+  bool is_shared() const { return by_provider_.size() > 1; }
   /// The first time after `now_ms` at which a sync is due; 0: none.
   int64_t next_after(int64_t now_ms) const;
 
  private:
-  struct Entry {
-    int64_t connection_id;
-    int64_t due_ms;
-  };
   std::unordered_map<int64_t, Entry> entries_;
-  std::set<std::pair<int64_t, int64_t>> by_time_;  // (due, sync)
+  std::set<std::pair<int64_t, int64_t>> by_time_;    // (due, sync)
+  std::unordered_map<int64_t, size_t> by_provider_;  // how many
 };
 
 }  // namespace supaglue

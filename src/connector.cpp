@@ -246,6 +246,7 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
                        {"column_types", "column_types"},
                        {"metadata", "metadata"},
                        {"lookback_ms", "lookback_ms"},
+                       {"limits", "limits"},
                        {"quota_reserve_percent", "quota_reserve_percent"},
                        {"error_code_pointer", "error_code_pointer"},
                        {"error_message_pointer", "error_message_pointer"},
@@ -285,6 +286,9 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
     connector->directory = read_directory(kind, "metadata", *metadata);
   }
   connector->lookback_ms = reader.integer("lookback_ms", 0, 86'400'000).value_or(0);
+  if (const Json *limits = reader.find("limits")) {
+    connector->limits = read_limit_rules(kind, *limits);
+  }
   connector->quota_reserve_percent =
       static_cast<int>(reader.integer("quota_reserve_percent", 0, 99).value_or(20));
   connector->error_code_pointer = read_pointer(reader, "error_code_pointer");

@@ -13,6 +13,7 @@
 #include "directory.hpp"
 #include "error.hpp"
 #include "json.hpp"
+#include "limit.hpp"
 #include "listing.hpp"
 #include "pure.hpp"
 
@@ -100,6 +101,7 @@ struct Connector {
   std::string error_message_pointer;
   Listings listings;  // of the strategy "listing"
   Json settings;  // the strategy's own part of the document (API version, page size, type map, ...)
+  LimitRules limits;  // which headers tell of limits
 
   /// Where the credential of an auth type goes: as the document says, else Basic for names with
   /// passwords and a bearer token for the others.

@@ -10,6 +10,10 @@ namespace supaglue {
 
 namespace {
 
+// A list that never ends is told from one with holes by the length of a hole.
+constexpr int kMostEmptyPages = 16;
+constexpr int64_t kPatienceMs = 5'000;  // an answer that takes longer is waited for
+
 // For a source that takes refusals: its request may have had an effect, so it is not sent again.
 Verdict once_only(Verdict verdict, const Response &response) {
   if (verdict.kind == Verdict::Kind::kRefresh) return verdict;
@@ -32,7 +36,7 @@ Fetch::~Fetch() {
 Fetch::State Fetch::advance(int64_t now_ms, double jitter) {
   while (state_ == State::kBusy) {
     if (transfer_ == 0) {
-      if (wake_at_ms_ > now_ms) break;
+      if (wake_at_ms_ > now_ms && !is_held_) break;
       send(now_ms);
       if (transfer_ == 0) break;
     }
@@ -56,7 +60,30 @@ Page Fetch::take_page() {
   return std::exchange(page_, Page());
 }
 
+bool Fetch::waits(int64_t now_ms) const {
+  if (state_ != State::kBusy) return false;
+  return transfer_ == 0 ? wake_at_ms_ > now_ms : now_ms - asked_at_ms_ > kPatienceMs;
+}
+
+bool Fetch::hold(int64_t now_ms) {
+  const int64_t at = budget_ == nullptr ? 0 : budget_->may_send_at(now_ms);
+  is_held_ = at > now_ms;
+  if (is_held_) wake_at_ms_ = at;
+  return is_held_;
+}
+
+// The same request again, unless it was to wait for something, would be so for ever. Circles are
+// the sources' to see: their cursors outlive us.
+void Fetch::must_progress(const Request &request) {
+  std::string asked = request.method + ' ' + request.url + '\n' + request.body;
+  if (attempts_.sent == 0 && request.delay_ms == 0 && asked == last_request_)
+    throw Error(ErrorClass::kProvider, "the list of " + connector_->name + " does not go on",
+                "It names the page that was just read as the next one.");
+  last_request_ = std::move(asked);
+}
+
 void Fetch::send(int64_t now_ms) {
+  if (waits_to_send_ && hold(now_ms)) return;
   wake_at_ms_ = 0;
   const bool is_old = access_.good_until_ms != 0 && access_.good_until_ms < now_ms;
   if (access_.access_token.empty() || (is_old && !is_unused_)) {
@@ -69,14 +96,22 @@ void Fetch::send(int64_t now_ms) {
     state_ = State::kDone;
     return;
   }
+  waits_to_send_ = true;
+  if (hold(now_ms)) {
+    state_ = State::kBusy;
+    return;
+  }
   const int64_t not_before_ms = answered_at_ms_ + std::get<Request>(want).delay_ms;
   if (not_before_ms > now_ms) {
     wake_at_ms_ = not_before_ms;
     state_ = State::kBusy;
     return;
   }
+  must_progress(std::get<Request>(want));
   Request request = authorize(*connector_, access_, std::get<Request>(std::move(want)));
   transfer_ = pool_.start(request);
+  if (budget_ != nullptr) budget_->sent(now_ms);
+  if (attempts_.sent == 0) asked_at_ms_ = now_ms;
   is_unused_ = false;
   state_ = State::kBusy;
   sent_at_ms_ = now_ms;
@@ -88,6 +123,7 @@ void Fetch::receive(Response response, int64_t now_ms, double jitter) {
   counters_.bytes_received += response.bytes_received;
   answered_at_ms_ = now_ms;
   Verdict verdict = judge(*connector_, response, attempts_, now_ms, jitter);
+  tell_budget(response, verdict, now_ms);
   if (source_->takes_refusals()) verdict = once_only(std::move(verdict), response);
   switch (verdict.kind) {
     case Verdict::Kind::kRetry:
@@ -109,6 +145,7 @@ void Fetch::receive(Response response, int64_t now_ms, double jitter) {
     int64_t provider_now = provider_time_ms(response);
     first_request_at_ms_ = provider_now != 0 ? provider_now - (now_ms - sent_at_ms_) : sent_at_ms_;
   }
+  waits_to_send_ = false;
   state_ = State::kFailed;  // stands if the source throws
   Accepted accepted = source_->accept(response);
   state_ = State::kBusy;
@@ -116,13 +153,41 @@ void Fetch::receive(Response response, int64_t now_ms, double jitter) {
   page_ = std::move(accepted.page);
   keeps_cursor_ = accepted.keep;
   counters_.records += static_cast<int64_t>(page_.records.size());
+  empty_pages_ = page_.records.empty() && page_.rejects.empty() ? empty_pages_ + 1 : 0;
+  if (empty_pages_ > kMostEmptyPages) {
+    state_ = State::kFailed;
+    throw Error(ErrorClass::kProvider, "the list of " + connector_->name + " does not end",
+                "Its last " + std::to_string(empty_pages_) + " pages are empty.");
+  }
   state_ = State::kPage;
+}
+
+void Fetch::tell_budget(const Response &response, const Verdict &verdict, int64_t now_ms) {
+  if (budget_ == nullptr) return;
+  if (response.failure != Response::Failure::kNone) return budget_->unanswered();
+  const LimitRules &rules = connector_->limits;
+  budget_->learn(told_limit(rules.quota, response, now_ms),
+                 told_limit(rules.window, response, now_ms), now_ms);
+  const bool is_failure =
+      verdict.kind == Verdict::Kind::kRetry || verdict.kind == Verdict::Kind::kFail;
+  const bool is_too_many = is_failure && verdict.error.error_class == ErrorClass::kQuota;
+  is_too_many ? budget_->refused(now_ms) : budget_->served(now_ms);
+  if (!is_failure) return;
+  const int64_t asked = asked_wait_ms(response, now_ms);
+  if (asked > 0) {
+    budget_->park(now_ms + asked, is_too_many ? ErrorClass::kQuota : ErrorClass::kTransient,
+                  now_ms);
+  } else if (is_too_many && verdict.kind == Verdict::Kind::kFail) {
+    budget_->back_off(ErrorClass::kQuota, now_ms);
+  }
 }
 
 void Fetch::fail(Error error) {
   state_ = State::kFailed;  // stands if the source throws
   if (source_->recover(error)) {
     attempts_ = {0, false};
+    waits_to_send_ = false;
+    last_request_.clear();
     state_ = State::kBusy;
     return;
   }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "budget.hpp"
 #include "connector.hpp"
 #include "http.hpp"
 #include "session.hpp"
@@ -36,6 +37,8 @@ class Fetch {
   Fetch(const Fetch &) = delete;
   Fetch &operator=(const Fetch &) = delete;
 
+  /// From now on it asks no more than the connection's budget allows, and tells it what comes.
+  void share(std::shared_ptr<Budget> budget) { budget_ = std::move(budget); }
   /// Moves on as far as it goes without waiting. `jitter` is in [0, 1). What the source throws
   /// goes through to the caller; the fetch is kFailed from then on.
   State advance(int64_t now_ms, double jitter);
@@ -51,6 +54,10 @@ class Fetch {
   const Error &error() const { return error_; }
   /// Before which the provider wants no other request, as it said when it failed us; 0: it did not.
   int64_t not_before_ms() const { return not_before_ms_; }
+  /// Whether it merely waits: to send, or for an answer that does not come.
+  bool waits(int64_t now_ms) const;
+  /// Whether the budget does not let it send.
+  bool is_held() const { return is_held_; }
   const Source &source() const { return *source_; }
   const std::shared_ptr<const Connector> &connector() const { return connector_; }
   const Counters &counters() const { return counters_; }
@@ -59,23 +66,32 @@ class Fetch {
 
  private:
   void send(int64_t now_ms);
+  bool hold(int64_t now_ms);
+  void must_progress(const Request &request);
+  void tell_budget(const Response &response, const Verdict &verdict, int64_t now_ms);
   void receive(Response response, int64_t now_ms, double jitter);
   void fail(Error error);
 
   Pool &pool_;
   std::shared_ptr<const Connector> connector_;
   std::unique_ptr<Source> source_;
+  std::shared_ptr<Budget> budget_;  // null: nobody counts
   Access access_;
   State state_ = State::kBusy;
   Pool::Transfer transfer_ = 0;
   Attempts attempts_{0, false};
   bool is_unused_ = false;  // the token: one that is new is sent at least once, however short-lived
   int64_t wake_at_ms_ = 0;
+  bool waits_to_send_ = false;  // the source is known to want a request
+  bool is_held_ = false;        // ... and the budget does not allow it
   int64_t sent_at_ms_ = 0;
+  int64_t asked_at_ms_ = 0;  // the same, when it was sent for the first time
   int64_t answered_at_ms_ = 0;
   int64_t first_request_at_ms_ = 0;
   Page page_;
   bool keeps_cursor_ = false;
+  int empty_pages_ = 0;       // in a row
+  std::string last_request_;  // that was answered well; empty: none, or it may come again
   int64_t not_before_ms_ = 0;
   Error error_{ErrorClass::kInternal, "an error ended this fetch before"};
   Counters counters_;

@@ -2,12 +2,13 @@
 // leases their runs, and moves runs and token refreshes on. It writes our own tables only and must
 // never wait for anything but its loop.
 #include <algorithm>
-#include <map>
 
+#include "admission.hpp"
 #include "agenda.hpp"
 
 #include "job.hpp"
 #include "lease.hpp"
+#include "parking.hpp"
 #include "pg.hpp"
 #include "refresh.hpp"
 #include "settings.hpp"
@@ -19,7 +20,8 @@ namespace supaglue {
 
 namespace {
 
-constexpr int kRunsPerConnection = 4;
+constexpr size_t kParkedAtOnce = 100;
+constexpr int64 kCrowdedMs = 1'000;
 constexpr int64 kLookMs = 60'000;      // for changes that nobody woke us for
 constexpr int64 kReloadMs = 300'000;   // of the whole agenda
 constexpr int64 kSettleMs = 2'000;     // and again, while fetchers come and go
@@ -37,18 +39,41 @@ struct Fetcher {
   Oid extension = InvalidOid;
   int workers = 0;
   int slot = 0;
+  bool crowded = false;  // a sync that is due found no slot
+  size_t turn = 0;       // whose turn it is to be tended first
   int64 next_look_ms = 0, next_reload_ms = 0, next_tidy_ms = 0;
 };
 
+// Whether runs may begin, as those under way leave it. Parked ones take nothing from others. For
+// guard().
+Admission admission(const Fetcher *fetcher) {
+  const int64 now = now_ms();
+  Admission admission(settings.fetch_concurrency, fetcher->agenda.is_shared());
+  for (const auto &[run_id, job] : fetcher->jobs.by_run)
+    if (!job->parked)
+      admission.count(job->connection_id, job->provider_key,
+                      job->fetch != nullptr && job->fetch->waits(now));
+  return admission;
+}
+
+bool stays_parked(Fetcher *fetcher, Job *job) {
+  if (!job->parked) return false;
+  if (parked(&fetcher->jobs.budgets, job->connection_id) != nullptr) return true;
+  if (guard([&] { return admission(fetcher).free(); }) <= 0) return true;
+  resume_job(&fetcher->jobs, job);
+  return false;
+}
+
 // Moves a job on until it has to wait, or is no more.
 void tend(Fetcher *fetcher, Job *job) {
+  if (stays_parked(fetcher, job)) return;
   while (fetcher->jobs.served && job->not_before_ms <= now_ms()) {
     if (job->pending != Job::Pending::kNothing) {
       if (!record_job(&fetcher->jobs, job)) return;
     } else if (job->needs_token) {
       if (!see_to_token(&fetcher->refreshes, &fetcher->jobs, job)) return;
     } else if (!advance_job(&fetcher->jobs, job)) {
-      return;
+      return park_job(&fetcher->jobs, job);
     }
     CHECK_FOR_INTERRUPTS();
   }
@@ -59,6 +84,7 @@ void forget(Fetcher *fetcher) {
   drop_refreshes(&fetcher->refreshes, &fetcher->pool);
   guard([&] {
     fetcher->jobs.by_run.clear();
+    fetcher->jobs.budgets = Budgets();
     fetcher->agenda.clear();
   });
   fetcher->next_reload_ms = 0;
@@ -81,10 +107,12 @@ void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
       " WHEN s.triggered AND s.paused_by <@ ARRAY['user'] THEN 'epoch'"
       " WHEN s.paused_by <> '{}' THEN NULL"
       " WHEN s.next_reason = 'mapping' THEN 'epoch'"
-      " ELSE coalesce(s.next_run_at, 'epoch') END"
+      " ELSE coalesce(s.next_run_at, 'epoch') END, p.name"
       " FROM (SELECT id FROM supaglue_internal.syncs WHERE $1 IS NULL"
       "       UNION ALL SELECT DISTINCT pg_catalog.unnest($1)) wanted"
       " LEFT JOIN supaglue_internal.syncs s ON s.id = wanted.id"
+      " LEFT JOIN supaglue_internal.objects o ON o.id = s.object_id"
+      " LEFT JOIN supaglue_internal.providers p ON p.id = o.provider_id"
       " LEFT JOIN supaglue_internal.runs r ON r.sync_id = s.id"
       " WHERE s.id IS NULL OR s.connection_id % $2 = $3",
       {ids == nullptr ? null_arg(INT8ARRAYOID) : ints_arg(ids, count), int_arg(fetcher->workers),
@@ -92,6 +120,7 @@ void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
   for (uint64 row = 0; row < SPI_tuptable->numvals; ++row) {
     const int64 sync_id = int_at(row, 1), connection_id = int_at(row, 2), run_id = int_at(row, 3);
     const TimestampTz due = time_at(row, 4);
+    const char *provider_name = text_at(row, 5);
     guard([&] {
       std::erase_if(fetcher->jobs.by_run, [&](const auto &entry) {
         return entry.second->sync_id == sync_id && entry.first != run_id;
@@ -99,7 +128,7 @@ void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
       if (TIMESTAMP_IS_NOBEGIN(due))
         fetcher->agenda.remove(sync_id);
       else
-        fetcher->agenda.put(sync_id, connection_id, ms_of_time(due));
+        fetcher->agenda.put({sync_id, connection_id, provider_key(provider_name), ms_of_time(due)});
     });
   }
 }
@@ -124,6 +153,7 @@ bool reload(Fetcher *fetcher) {
   const bool same_share = fetcher->workers == settings.workers;
   fetcher->workers = settings.workers;
   guard([&] { fetcher->agenda.clear(); });
+  load_budgets(&fetcher->jobs.budgets, fetcher->place.number, fetcher->workers);
   read_changes(fetcher);
   read_syncs(fetcher, nullptr, 0);
   const bool inherited_all = inherit_runs(fetcher->place.number, fetcher->workers);
@@ -179,6 +209,7 @@ void claim(Fetcher *fetcher, int64 sync_id) {
     return;
   }
   if (outcome.done() && lease != nullptr) {
+    if (lease->manual) unpark(&fetcher->jobs.budgets, lease->connection_id);
     begin_job(&fetcher->jobs, lease);
     guard([&] { fetcher->agenda.remove(sync_id); });
     return;
@@ -187,20 +218,40 @@ void claim(Fetcher *fetcher, int64 sync_id) {
   guard([&] { fetcher->agenda.postpone(sync_id, now_ms() + kLockRetryMs); });
 }
 
-void claim_due(Fetcher *fetcher) {
-  const size_t most = static_cast<size_t>(settings.fetch_concurrency);
-  if (fetcher->jobs.by_run.size() >= most) return;
-  auto *due = static_cast<int64 *>(palloc(sizeof(int64) * most));
-  const size_t count = guard([&] {
-    std::map<int64, int> taken;
-    for (const auto &[run_id, job] : fetcher->jobs.by_run) ++taken[job->connection_id];
-    const auto room = [&](int64 connection_id) {
-      return kRunsPerConnection - taken[connection_id];
-    };
-    const auto syncs = fetcher->agenda.due(now_ms(), most - fetcher->jobs.by_run.size(), room);
-    std::copy(syncs.begin(), syncs.end(), due);
-    return syncs.size();
+void leave_parked(Fetcher *fetcher, const Agenda::Entry *syncs, size_t count) {
+  park_syncs(&fetcher->jobs, syncs, count);
+  guard([&] {
+    for (size_t i = 0; i < count; ++i) {
+      const KnownLimits *known = parked(&fetcher->jobs.budgets, syncs[i].connection_id);
+      if (known != nullptr) fetcher->agenda.postpone(syncs[i].sync_id, known->parked_until_ms);
+    }
   });
+}
+
+// Begins the runs that are due and admitted. Of a connection that is parked, syncs wait unless
+// somebody asked for them.
+void claim_due(Fetcher *fetcher) {
+  const auto most = static_cast<size_t>(settings.fetch_concurrency);
+  auto *due = static_cast<int64 *>(palloc(sizeof(int64) * most));
+  auto *waiting = static_cast<Agenda::Entry *>(palloc(sizeof(Agenda::Entry) * kParkedAtOnce));
+  size_t count = 0, waiting_count = 0;
+  fetcher->crowded = false;
+  guard([&] {
+    Admission admission = supaglue::admission(fetcher);
+    const auto admit = [&](const Agenda::Entry &sync) {
+      if (sync.due_ms > 0 && parked(&fetcher->jobs.budgets, sync.connection_id) != nullptr) {
+        if (waiting_count < kParkedAtOnce) waiting[waiting_count++] = sync;
+        return false;
+      }
+      const bool admitted = admission.admit(sync.connection_id, sync.provider_id);
+      if (!admitted) fetcher->crowded = true;
+      return admitted;
+    };
+    const auto syncs = fetcher->agenda.due(now_ms(), most, admit);
+    std::copy(syncs.begin(), syncs.end(), due);
+    count = syncs.size();
+  });
+  if (waiting_count > 0) leave_parked(fetcher, waiting, waiting_count);
   for (size_t i = 0; i < count && fetcher->jobs.served; ++i) {
     claim(fetcher, due[i]);
     CHECK_FOR_INTERRUPTS();
@@ -210,28 +261,38 @@ void claim_due(Fetcher *fetcher) {
 // For how long there is nothing to do unless something happens.
 int64 rest_ms(const Fetcher *fetcher) {
   const int64 now = now_ms();
+  const Jobs &jobs = fetcher->jobs;
+  if (jobs.starved && jobs.moved) return 0;  // memory became free
   int64 until = std::min(fetcher->next_look_ms, fetcher->next_tidy_ms);
   const auto at = [&](int64 time) {
     if (time > 0) until = std::min(until, time);
   };
-  if (fetcher->jobs.by_run.size() < static_cast<size_t>(settings.fetch_concurrency))
-    at(fetcher->agenda.next_after(now));
-  for (const auto &[run_id, job] : fetcher->jobs.by_run) {
+  at(fetcher->agenda.next_after(now));
+  if (fetcher->crowded) at(now + kCrowdedMs);  // who merely waits gives up his slot
+  for (const auto &[run_id, job] : jobs.by_run) {
     if (job->not_before_ms > now) at(job->not_before_ms);
-    if (job->fetch != nullptr) at(job->fetch->wake_at_ms());
+    if (job->fetch == nullptr) continue;
+    // What waits for a slot or for memory is woken by who gives it up.
+    const int64 wake_at = job->fetch->wake_at_ms();
+    if (job->in_flight || wake_at > now) at(wake_at);
   }
   for (const auto &[connection_id, refresh] : fetcher->refreshes.by_connection)
     if (refresh->transfer == 0) at(refresh->not_before_ms);
+  if (!jobs.budgets.untold.empty()) at(jobs.budgets.next_telling_ms);
   return std::max<int64>(until - now, 0);
 }
 
+// Whoever is tended first takes of what is scarce first, so each has his turn.
 void tend_all(Fetcher *fetcher) {
+  fetcher->jobs.starved = fetcher->jobs.moved = false;
   guard([&] { fetcher->pool.pump(); });
   tend_refreshes(&fetcher->refreshes, &fetcher->jobs);
   claim_due(fetcher);
   size_t count;
   Job **jobs = all_jobs(&fetcher->jobs, &count);
-  for (size_t i = 0; i < count; ++i) tend(fetcher, jobs[i]);
+  const size_t first = count == 0 ? 0 : fetcher->turn++ % count;
+  for (size_t i = 0; i < count; ++i) tend(fetcher, jobs[(first + i) % count]);
+  tell_budgets(&fetcher->jobs.budgets);
 }
 
 }  // namespace

@@ -79,6 +79,13 @@ Lease lease_of(const Job *job) {
   return lease;
 }
 
+// Before when the next run makes no sense; 0: it is not known.
+int64 not_before_of(Jobs *jobs, const Job *job) {
+  if (job->fetch == nullptr) return 0;
+  const KnownLimits *known = parked(&jobs->budgets, job->connection_id);
+  return Max(job->fetch->not_before_ms(), known == nullptr ? 0 : known->parked_until_ms);
+}
+
 void kept_page(Job *job) {
   ++job->pages;
   job->pending = Job::Pending::kNothing;
@@ -142,6 +149,7 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         job->run_id = lease->run_id;
         job->sync_id = lease->sync_id;
         job->connection_id = lease->connection_id;
+        job->provider_key = provider_key(lease->provider_name);
         job->slot = lease->slot;
         job->pages = lease->pages;
         job->records = lease->records_read;
@@ -173,6 +181,7 @@ void begin_job(Jobs *jobs, const Lease *lease) {
                                         Json::parse(lease->cursor));
         if (lease->plan != nullptr) job->plan_kept = lease->plan;
         job->fetch = std::make_unique<Fetch>(jobs->pool, connector, std::move(source));
+        job->fetch->share(budget_of(&jobs->budgets, lease->connection_id, lease->provider_name));
       },
       &raised);
   if (made) return;
@@ -190,7 +199,10 @@ bool advance_job(Jobs *jobs, Job *job) {
   Raised raised;
   const bool well = attempt(
       [&] {
-        if (!job->in_flight && !memory_allows(jobs, job)) return;
+        if (!job->in_flight && !memory_allows(jobs, job)) {
+          jobs->starved = true;
+          return;
+        }
         const Fetch::State state = job->fetch->advance(now, random);
         job->in_flight = state == Fetch::State::kBusy;
         job->needs_token = state == Fetch::State::kNeedsToken;
@@ -198,6 +210,10 @@ bool advance_job(Jobs *jobs, Job *job) {
         if (state == Fetch::State::kPage) take_page(job);
         if (state == Fetch::State::kDone) job->pending = Job::Pending::kEnd;
         if (state == Fetch::State::kPage || state == Fetch::State::kDone) take_notes(job);
+        if (moved) {
+          jobs->moved = true;
+          jobs->budgets.untold.insert(job->connection_id);
+        }
         if (state == Fetch::State::kFailed) throw job->fetch->error();
       },
       &raised);
@@ -219,7 +235,7 @@ bool record_job(Jobs *jobs, Job *job) {
     } else if (pending == Job::Pending::kEnd) {
       held = hand_over(&lease, &progress);
     } else {
-      const int64 not_before_ms = job->fetch == nullptr ? 0 : job->fetch->not_before_ms();
+      const int64 not_before_ms = not_before_of(jobs, job);
       held = fail_lease(&lease, &progress, job->error_class, job->error_message, not_before_ms);
     }
   });

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "budgets.hpp"
 #include "lease.hpp"
 #include "pg.hpp"
 
@@ -19,7 +20,9 @@ struct Job {
   int64 run_id = 0, sync_id = 0, connection_id = 0;
   int slot = 0, pages = 0;
   int64 records = 0, requests_before = 0, bytes_before = 0;
+  int64 provider_key = 0;
   std::unique_ptr<Fetch> fetch;
+  bool parked = false;  // its connection is, and the run's row says so
   bool in_flight = false;
   bool needs_token = false;
   int refreshes = 0;        // begun since it was last given a token
@@ -35,6 +38,9 @@ struct Jobs {
   explicit Jobs(Pool &pool_in) : pool(pool_in) {}
   Pool &pool;
   std::map<int64, std::unique_ptr<Job>> by_run;
+  Budgets budgets;
+  // Of this round: whether one was not let ask for lack of memory, and whether an answer was taken.
+  bool starved = false, moved = false;
   bool served = false;  // whether the database may be served, as the last transaction found
 };
 

@@ -10,6 +10,8 @@ namespace supaglue {
 
 namespace {
 
+constexpr int64 kSmallRun = 10'000;  // records
+
 char *stamp_of(TimestampTz time) {
   if (TIMESTAMP_IS_NOBEGIN(time)) return nullptr;
   sql("SELECT pg_catalog.to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
@@ -63,7 +65,9 @@ Lease *claim_run(int64 sync_id, int worker, int slot) {
   if (sync->triggered)
     sql("UPDATE supaglue_internal.syncs SET triggered = false, trigger_full = false WHERE id = $1",
         {int_arg(sync_id)});
-  return lease_of(sync, run->id, slot, run->full, run->since);
+  Lease *lease = lease_of(sync, run->id, slot, run->full, run->since);
+  lease->manual = sync->triggered;
+  return lease;
 }
 
 List *take_over_runs(int worker) {
@@ -130,7 +134,9 @@ bool keep_progress(const Lease *lease, const Progress *progress, int pages) {
 
 bool hand_over(const Lease *lease, const Progress *progress) {
   if (!keep_progress(lease, progress, lease->pages)) return false;
-  sql("UPDATE supaglue_internal.runs SET stage = 'merge' WHERE id = $1", {int_arg(lease->run_id)});
+  sql("UPDATE supaglue_internal.runs SET stage = 'merge', not_before = NULL,"
+      " fetched_at = pg_catalog.clock_timestamp() WHERE id = $1",
+      {int_arg(lease->run_id)});
   wake_at_commit(WorkerKind::kMerger);
   return true;
 }
@@ -170,10 +176,15 @@ bool fail_lease(const Lease *lease, const Progress *progress, const char *error_
   return true;
 }
 
-int64 next_merge() {
+int64 next_merge(bool small_only) {
+  // Who has more to write stands back by a millisecond for each record. What a mapping rewrites is
+  // not known, and counts as large.
   if (sql("SELECT id FROM supaglue_internal.runs WHERE stage = 'merge'"
           " AND (not_before IS NULL OR not_before <= pg_catalog.clock_timestamp())"
-          " ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED") == 0)
+          " AND (NOT $1 OR records_read <= $2 AND reason <> 'mapping')"
+          " ORDER BY fetched_at + least(records_read, 600000) * '1 millisecond'::interval, id"
+          " LIMIT 1 FOR UPDATE SKIP LOCKED",
+          {bool_arg(small_only), int_arg(kSmallRun)}) == 0)
     return 0;
   return int_at(0, 1);
 }

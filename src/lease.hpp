@@ -15,7 +15,8 @@ struct Lease {
   int64 sync_id;
   int64 connection_id;
   int slot;
-  int pages;  // kept in the spool
+  int pages;    // kept in the spool
+  bool manual;  // somebody asked for it
   const char *provider_name;
   const char *object;
   const char *config;      // of the object, JSON
@@ -54,8 +55,9 @@ bool hand_over(const Lease *lease, const Progress *progress);
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
                 const char *message, int64 not_before_ms);
 
-/// The run that has waited longest to be merged and that nobody merges now; 0: none.
-int64 next_merge();
+/// The run that is to be merged next and that nobody merges now; 0: none. Small runs go before
+/// large ones, but for ten minutes at most. `small_only`: large ones are left to others.
+int64 next_merge(bool small_only);
 /// Where a run's pages lie, and how often its merge was tried.
 struct Fetched {
   int64 sync_id;

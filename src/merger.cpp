@@ -181,11 +181,12 @@ bool sweep() {
 }
 
 // Sees what there is to merge. The run, or 0 and for how long there is none.
-Outcome look(int64 *run_id, int64 *rest_ms) {
+Outcome look(const Place *place, int64 *run_id, int64 *rest_ms) {
   *run_id = 0;
   *rest_ms = kLookMs;
   const Outcome outcome = work([&] {
-    *run_id = next_merge();
+    // Of several mergers one is kept for small runs.
+    *run_id = next_merge(settings.merge_workers > 1 && place->number == 0);
     if (*run_id != 0) return;
     const TimestampTz at = next_merge_at();
     if (!TIMESTAMP_IS_NOBEGIN(at))
@@ -211,7 +212,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
     MemoryContextSwitchTo(round);
     MemoryContextReset(round);
     int64 run_id, rest_ms;
-    const Outcome outcome = look(&run_id, &rest_ms);
+    const Outcome outcome = look(&place, &run_id, &rest_ms);
     if (run_id != 0) {
       merge_one(run_id);
       CHECK_FOR_INTERRUPTS();

@@ -13,8 +13,9 @@ namespace supaglue {
 namespace {
 
 constexpr int kTokenAttempts = 3;
-constexpr int64 kTokenRetryMs = 100;   // another process refreshes
-constexpr int64 kLastWordsMs = 3'000;  // for answers to refreshes when the process ends
+constexpr int64 kLongestWaitMs = 60'000;  // that a run sits out
+constexpr int64 kTokenRetryMs = 100;      // another process refreshes
+constexpr int64 kLastWordsMs = 3'000;     // for answers to refreshes when the process ends
 
 enum class Token { kGiven, kStale, kFailed };
 
@@ -84,6 +85,20 @@ void raised_of(const ErrorData *error, Raised *raised) {
   raised->hint[0] = '\0';
 }
 
+// Without a token no run of the connection comes far.
+void park_connection(Jobs *jobs, int64 connection_id, int64 asked_ms) {
+  const int64 now = now_ms();
+  guard([&] {
+    const auto found = jobs->budgets.by_connection.find(connection_id);
+    if (found == jobs->budgets.by_connection.end()) return;
+    if (asked_ms > 0)
+      found->second.budget->park(now + asked_ms, ErrorClass::kTransient, now);
+    else
+      found->second.budget->back_off(ErrorClass::kTransient, now);
+    jobs->budgets.untold.insert(connection_id);
+  });
+}
+
 void take_token_answer(Refreshes *refreshes, Jobs *jobs, Refresh *refresh,
                        const Response *response) {
   Raised raised;
@@ -101,10 +116,15 @@ void take_token_answer(Refreshes *refreshes, Jobs *jobs, Refresh *refresh,
     if (!refuse_tokens(refresh->connection_id, refresh->generation,
                        raised.detail[0] != '\0' ? raised.detail : raised.message))
       return end_refresh(refreshes, jobs, refresh, nullptr);
-  } else if (strcmp(raised.sqlstate, sqlstate_of(ErrorClass::kTransient)) == 0 &&
-             refresh->attempts < kTokenAttempts) {
-    refresh->not_before_ms = now + static_cast<int64>(1000 * refresh->attempts * jitter());
-    return;
+  } else {
+    const int64 asked = guard([&] { return asked_wait_ms(*response, now); });
+    const bool passes = strcmp(raised.sqlstate, sqlstate_of(ErrorClass::kTransient)) == 0;
+    if (passes && refresh->attempts < kTokenAttempts && asked <= kLongestWaitMs) {
+      const double backoff = 1000 * refresh->attempts * jitter();
+      refresh->not_before_ms = now + asked + static_cast<int64>(backoff);
+      return;
+    }
+    park_connection(jobs, refresh->connection_id, asked);
   }
   end_refresh(refreshes, jobs, refresh, &raised);
 }

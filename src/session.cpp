@@ -100,22 +100,6 @@ std::string detail_of(long status, const ProviderWords &words) {
   return sentence(std::move(detail));
 }
 
-/// How long Retry-After asks to wait; 0 when it does not.
-int64_t retry_after_ms(const Response &response, int64_t now_ms) {
-  constexpr int64_t kYearSeconds = 366 * 86'400;
-  std::string_view text = response.header("retry-after");
-  if (text.empty()) return 0;
-  if (text.find_first_not_of("0123456789") == std::string_view::npos) {
-    int64_t seconds = kYearSeconds;  // stays when there are too many digits
-    std::from_chars(text.data(), text.data() + text.size(), seconds);
-    return std::min(seconds, kYearSeconds) * 1000;
-  }
-  int64_t until = http_date_ms(text);
-  if (until == 0) return 0;
-  int64_t provider_now = provider_time_ms(response);  // their clock, where they tell it
-  return std::max<int64_t>(0, until - (provider_now != 0 ? provider_now : now_ms));
-}
-
 // ---- sorting ----
 
 std::string message_for(const Connector &connector, ErrorClass error_class) {
@@ -183,7 +167,7 @@ Verdict refresh_or_fail(const Attempts &attempts, Error error) {
 
 Verdict retry_or_fail(const Response &response, const Attempts &attempts, int64_t now_ms,
                       double jitter, Error error) {
-  int64_t asked = retry_after_ms(response, now_ms);
+  int64_t asked = asked_wait_ms(response, now_ms);
   if (asked > kLongestWaitMs) {
     error.detail += " It asks to wait until " + utc(now_ms + asked) + ".";
     return {Verdict::Kind::kFail, now_ms + asked, std::move(error)};
@@ -408,6 +392,21 @@ Verdict judge(const Connector &connector, const Response &response, const Attemp
       break;
   }
   return fail(std::move(error));
+}
+
+int64_t asked_wait_ms(const Response &response, int64_t now_ms) {
+  constexpr int64_t kYearSeconds = 366 * 86'400;
+  std::string_view text = response.header("retry-after");
+  if (text.empty()) return 0;
+  if (text.find_first_not_of("0123456789") == std::string_view::npos) {
+    int64_t seconds = kYearSeconds;  // stays when there are too many digits
+    std::from_chars(text.data(), text.data() + text.size(), seconds);
+    return std::min(seconds, kYearSeconds) * 1000;
+  }
+  int64_t until = http_date_ms(text);
+  if (until == 0) return 0;
+  int64_t provider_now = provider_time_ms(response);  // their clock, where they tell it
+  return std::max<int64_t>(0, until - (provider_now != 0 ? provider_now : now_ms));
 }
 
 Request token_request(const Connector &connector, const Grant &grant, int64_t now_ms) {

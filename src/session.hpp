@@ -77,6 +77,9 @@ struct Attempts {
 Verdict judge(const Connector &connector, const Response &response, const Attempts &attempts,
               int64_t now_ms, double jitter);
 
+/// How long an answer's Retry-After asks to wait, in seconds or until a date; 0: it does not.
+int64_t asked_wait_ms(const Response &response, int64_t now_ms);
+
 /// The request that gets a connection a new token, by its refresh token, by a code, or by the grant
 /// of its auth type; its url is absolute. Throws kAuthentication where no request can: a key does
 /// not refresh.

@@ -84,7 +84,10 @@ std::optional<Control::Fault> Control::take_fault(const Request &request, const 
       fault->after--;
       continue;
     }
-    const Fault taken = *fault;
+    Fault taken = *fault;
+    const std::string number = std::to_string(++fault->happened);
+    for (size_t at = 0; (at = taken.body.find("{n}", at)) != std::string::npos;)
+      taken.body.replace(at, 3, number);
     if (fault->times > 0 && --fault->times == 0) faults_.erase(fault);
     return taken;
   }

@@ -38,6 +38,7 @@ class Control {
     std::string kind, body;
     int ms = 0, status = 503;
     std::vector<std::pair<std::string, std::string>> headers;
+    size_t happened = 0;
   };
   struct Counters {
     std::map<std::string, size_t> by_kind;

@@ -6,13 +6,13 @@
 namespace supaglue {
 namespace {
 
-const auto kPlenty = [](int64_t) { return 100; };
+const auto kPlenty = [](const Agenda::Entry &) { return true; };
 
 TEST(Agenda, GivesWhatIsDueLongestDueFirst) {
   Agenda agenda;
-  agenda.put(1, 10, 300);
-  agenda.put(2, 10, 100);
-  agenda.put(3, 11, 200);
+  agenda.put({1, 10, 1, 300});
+  agenda.put({2, 10, 1, 100});
+  agenda.put({3, 11, 1, 200});
   EXPECT_EQ(agenda.due(250, 10, kPlenty), (std::vector<int64_t>{2, 3}));
   EXPECT_EQ(agenda.due(250, 1, kPlenty), (std::vector<int64_t>{2}));
   EXPECT_TRUE(agenda.due(99, 10, kPlenty).empty());
@@ -20,8 +20,8 @@ TEST(Agenda, GivesWhatIsDueLongestDueFirst) {
 
 TEST(Agenda, ALaterWordReplacesTheEarlier) {
   Agenda agenda;
-  agenda.put(1, 10, 100);
-  agenda.put(1, 10, 500);
+  agenda.put({1, 10, 1, 100});
+  agenda.put({1, 10, 1, 500});
   EXPECT_EQ(agenda.size(), 1u);
   EXPECT_TRUE(agenda.due(400, 10, kPlenty).empty());
   agenda.remove(1);
@@ -29,18 +29,34 @@ TEST(Agenda, ALaterWordReplacesTheEarlier) {
   EXPECT_EQ(agenda.next_after(0), 0);
 }
 
-TEST(Agenda, AFullConnectionStandsInNobodysWay) {
+TEST(Agenda, WhoIsNotAdmittedStandsInNobodysWay) {
   Agenda agenda;
-  for (int64_t sync = 1; sync <= 5; ++sync) agenda.put(sync, 10, sync);
-  agenda.put(6, 11, 6);
-  const auto room = [](int64_t connection) { return connection == 10 ? 2 : 1; };
-  EXPECT_EQ(agenda.due(100, 10, room), (std::vector<int64_t>{1, 2, 6}));
+  for (int64_t sync = 1; sync <= 5; ++sync) agenda.put({sync, 10, 1, sync});
+  agenda.put({6, 11, 1, 6});
+  int left = 2;
+  const auto admit = [&](const Agenda::Entry &sync) {
+    return sync.connection_id != 10 || left-- > 0;
+  };
+  EXPECT_EQ(agenda.due(100, 10, admit), (std::vector<int64_t>{1, 2, 6}));
+}
+
+TEST(Agenda, KnowsWhetherProvidersShareIt) {
+  Agenda agenda;
+  agenda.put({1, 10, 1, 100});
+  EXPECT_FALSE(agenda.is_shared());
+  agenda.put({2, 11, 2, 100});
+  EXPECT_TRUE(agenda.is_shared());
+  agenda.put({2, 11, 2, 200});
+  agenda.postpone(2, 300);
+  EXPECT_TRUE(agenda.is_shared());
+  agenda.remove(2);
+  EXPECT_FALSE(agenda.is_shared());
 }
 
 TEST(Agenda, NextIsStrictlyInTheFuture) {
   Agenda agenda;
-  agenda.put(1, 10, 100);
-  agenda.put(2, 10, 200);
+  agenda.put({1, 10, 1, 100});
+  agenda.put({2, 10, 1, 200});
   EXPECT_EQ(agenda.next_after(50), 100);
   EXPECT_EQ(agenda.next_after(100), 200);
   EXPECT_EQ(agenda.next_after(200), 0);
@@ -52,7 +68,7 @@ TEST(Agenda, PostponesOnlyWhatItKnowsAndNeverToAnEarlierTime) {
   Agenda agenda;
   agenda.postpone(1, 500);
   EXPECT_EQ(agenda.size(), 0u);
-  agenda.put(1, 10, 100);
+  agenda.put({1, 10, 1, 100});
   agenda.postpone(1, 500);
   EXPECT_EQ(agenda.next_after(0), 500);
   agenda.postpone(1, 200);

@@ -283,6 +283,107 @@ TEST_F(FetchTest, ACallIsSentOnceWhateverIsAnswered) {
   EXPECT_EQ(cut->counters().requests, 1);
 }
 
+/// Pages of nothing for ever: of the same address, or of ever another.
+class Endless : public Countdown {
+ public:
+  explicit Endless(bool moves) : Countdown(1 << 30), moves_(moves) {}
+  Want next() const override {
+    Request request;
+    request.url = moves_ ? "/" + std::to_string(at_) : "/";
+    return request;
+  }
+  Accepted accept(const Response &) override {
+    ++at_;
+    Accepted accepted;
+    accepted.is_page = true;
+    return accepted;
+  }
+
+ private:
+  bool moves_;
+  int at_ = 0;
+};
+
+TEST_F(FetchTest, APageThatLeadsToItselfEndsIt) {
+  Fetch reading(pool_, connector_, std::make_unique<Endless>(false));
+  reading.give_access(access(1));
+  ASSERT_EQ(run(reading), State::kPage);
+  reading.take_page();
+  EXPECT_THROW(run(reading), Error);
+  EXPECT_EQ(reading.state(), State::kFailed);
+  EXPECT_EQ(reading.counters().requests, 1);
+}
+
+TEST_F(FetchTest, EmptyPagesWithoutEndEndIt) {
+  Fetch reading(pool_, connector_, std::make_unique<Endless>(true));
+  reading.give_access(access(1));
+  const auto read = [&] {
+    for (int i = 0; i < 1000; ++i) {
+      ASSERT_EQ(run(reading), State::kPage);
+      reading.take_page();
+    }
+  };
+  EXPECT_THROW(read(), Error);
+  EXPECT_EQ(reading.counters().requests, 17);
+}
+
+TEST_F(FetchTest, AsksNoMoreThanTheBudgetAllows) {
+  auto budget = std::make_shared<Budget>();
+  auto reading = fetch(2);
+  reading->share(budget);
+  reading->give_access(access(1));
+  budget->park(now_ + 5000, ErrorClass::kQuota, now_);
+  EXPECT_EQ(reading->advance(now_, 0.5), State::kBusy);
+  EXPECT_TRUE(reading->is_held());
+  EXPECT_TRUE(reading->waits(now_));
+  EXPECT_EQ(reading->wake_at_ms(), now_ + 5000);
+  EXPECT_EQ(reading->counters().requests, 0);
+  budget->unpark();  // it goes on before its time
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_EQ(waits_, 0);
+  EXPECT_FALSE(reading->is_held());
+  // Whoever has reached his end needs no budget.
+  reading->take_page();
+  ASSERT_EQ(run(*reading), State::kPage);
+  reading->take_page();
+  budget->park(now_ + 5000, ErrorClass::kQuota, now_);
+  EXPECT_EQ(run(*reading), State::kDone);
+}
+
+TEST_F(FetchTest, TellsTheBudgetWhatComes) {
+  auto budget = std::make_shared<Budget>();
+  auto connector = std::make_shared<Connector>(*connector_);
+  connector->limits.quota.used_and_limit = "usage";
+  connector_ = connector;
+  replies_ = {answer(429, "", "Retry-After: 7\r\n")};
+  auto reading = fetch(2);
+  reading->share(budget);
+  reading->give_access(access(1));
+  const int64_t before = now_;
+  headers_ = "Usage: 90/100\r\n";
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_GE(now_, before + 7000);
+  EXPECT_GT(budget->known().requests_per_second, 0);
+  EXPECT_EQ(budget->known().used, 90);
+  EXPECT_TRUE(budget->is_parked(now_));  // of its own reserve
+  EXPECT_EQ(budget->known().cause, ErrorClass::kQuota);
+  // So does another reading of the connection wait.
+  auto other = fetch(2);
+  other->share(budget);
+  other->give_access(access(1));
+  EXPECT_EQ(other->advance(now_, 0.5), State::kBusy);
+  EXPECT_TRUE(other->is_held());
+}
+
+TEST_F(FetchTest, AnAnswerThatDoesNotComeIsWaitedFor) {
+  replies_ = {Reply{"HTTP/1.1 200 OK\r\n"}};
+  auto reading = fetch(1);
+  reading->give_access(access(1));
+  EXPECT_EQ(reading->advance(now_, 0.5), State::kBusy);
+  EXPECT_FALSE(reading->waits(now_ + 1000));
+  EXPECT_TRUE(reading->waits(now_ + 6000));
+}
+
 TEST_F(FetchTest, EndsInTheMiddle) {
   replies_ = {Reply{"HTTP/1.1 200 OK\r\n"}};
   auto reading = fetch(1);
