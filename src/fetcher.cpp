@@ -38,11 +38,13 @@ struct Fetcher {
   int workers = 0;
   int slot = 0;
   int64 next_look_ms = 0, next_reload_ms = 0, next_tidy_ms = 0;
+  XLogRecPtr claimed = InvalidXLogRecPtr;  // behind the last claim's commit
 };
 
 // Moves a job on until it has to wait, or is no more.
 void tend(Fetcher *fetcher, Job *job) {
   while (fetcher->jobs.served && job->not_before_ms <= now_ms()) {
+    watch_job(job);
     if (job->pending != Job::Pending::kNothing) {
       if (!record_job(&fetcher->jobs, job)) return;
     } else if (job->needs_token) {
@@ -67,10 +69,15 @@ void forget(Fetcher *fetcher) {
 
 void before_exit(int, Datum argument) {
   auto *fetcher = reinterpret_cast<Fetcher *>(DatumGetPointer(argument));
-  if (fetcher->refreshes.by_connection.empty()) return;
   AbortOutOfAnyTransaction();
   MemoryContextSwitchTo(TopMemoryContext);
-  finish_refreshes(&fetcher->refreshes, &fetcher->jobs);
+  if (!fetcher->refreshes.by_connection.empty())
+    finish_refreshes(&fetcher->refreshes, &fetcher->jobs);
+  const bool has_taken_over = guard([&] {
+    return std::any_of(fetcher->jobs.by_run.begin(), fetcher->jobs.by_run.end(),
+                       [](const auto &entry) { return entry.second->taken_over > 0; });
+  });
+  if (was_told_to_end() && has_taken_over) work([&] { give_back_runs(fetcher->place.number); });
 }
 
 // Puts syncs into the agenda as they stand in their table: some, or with null all. Jobs whose run
@@ -117,6 +124,20 @@ void read_changes(Fetcher *fetcher) {
   read_syncs(fetcher, ids, count);
 }
 
+// True: there are more, but they must wait.
+bool take_over(Fetcher *fetcher) {
+  size_t count;
+  Job **jobs = all_jobs(&fetcher->jobs, &count);
+  auto *own = static_cast<int64 *>(palloc(sizeof(int64) * (count + 1)));
+  for (size_t i = 0; i < count; ++i) own[i] = jobs[i]->run_id;
+  bool left;
+  ListCell *cell;
+  foreach (cell, take_over_runs(fetcher->place.number, own, static_cast<int>(count),
+                                !suspect_under_way(&fetcher->jobs), &left))
+    begin_job(&fetcher->jobs, static_cast<const Lease *>(lfirst(cell)));
+  return left;
+}
+
 // Reads the whole agenda, and takes over what predecessors left. True: that settles it. When the
 // number of fetchers changes, another may not have seen it yet, and still take changes or hold runs
 // of what is this one's now.
@@ -127,13 +148,9 @@ bool reload(Fetcher *fetcher) {
   read_changes(fetcher);
   read_syncs(fetcher, nullptr, 0);
   const bool inherited_all = inherit_runs(fetcher->place.number, fetcher->workers);
-  ListCell *cell;
-  foreach (cell, take_over_runs(fetcher->place.number)) {
-    const auto *lease = static_cast<const Lease *>(lfirst(cell));
-    if (fetcher->jobs.by_run.count(lease->run_id) == 0) begin_job(&fetcher->jobs, lease);
-  }
+  const bool left = take_over(fetcher);
   wake_now(WorkerKind::kMerger);
-  return same_share && inherited_all;
+  return same_share && inherited_all && !left;
 }
 
 // Looks into the database. False: it is not to be served; why not has been reported.
@@ -159,6 +176,7 @@ bool look(Fetcher *fetcher) {
     return another && look(fetcher);
   }
   fetcher->jobs.served = outcome.error == nullptr;
+  if (whole) fetcher->claimed = XactLastCommitEnd;
   if (whole && fetcher->jobs.served)
     fetcher->next_reload_ms = now + (settled ? kReloadMs : kSettleMs);
   fetcher->next_look_ms = std::min(now + kLookMs, fetcher->next_reload_ms);
@@ -179,6 +197,7 @@ void claim(Fetcher *fetcher, int64 sync_id) {
     return;
   }
   if (outcome.done() && lease != nullptr) {
+    fetcher->claimed = XactLastCommitEnd;
     begin_job(&fetcher->jobs, lease);
     guard([&] { fetcher->agenda.remove(sync_id); });
     return;
@@ -219,6 +238,7 @@ int64 rest_ms(const Fetcher *fetcher) {
   for (const auto &[run_id, job] : fetcher->jobs.by_run) {
     if (job->not_before_ms > now) at(job->not_before_ms);
     if (job->fetch != nullptr) at(job->fetch->wake_at_ms());
+    if (job->in_flight || job->needs_token) at(patience_ends_ms(job.get()));
   }
   for (const auto &[connection_id, refresh] : fetcher->refreshes.by_connection)
     if (refresh->transfer == 0) at(refresh->not_before_ms);
@@ -226,6 +246,10 @@ int64 rest_ms(const Fetcher *fetcher) {
 }
 
 void tend_all(Fetcher *fetcher) {
+  // An answer that ends the process must find its run's claim on disk, or it would be asked for
+  // again for ever.
+  if (fetcher->claimed != InvalidXLogRecPtr) XLogFlush(fetcher->claimed);
+  fetcher->claimed = InvalidXLogRecPtr;
   guard([&] { fetcher->pool.pump(); });
   tend_refreshes(&fetcher->refreshes, &fetcher->jobs);
   claim_due(fetcher);

@@ -2,6 +2,7 @@
 // reading and merge as the workers' and no spool.
 #include "catalog.hpp"
 #include "destination.hpp"
+#include "epoch.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
 #include "placement.hpp"
@@ -40,12 +41,13 @@ Sync *take_sync(int64 id) {
 }
 
 /// Opens the merge before anything is read, because what it finds decides what must be read.
-Merge *open_merge(Destination *destination, const Sync *sync, Run *run) {
+Merge *open_merge(Destination *destination, Sync *sync, Run *run) {
   place_sync(destination, sync, sync->metadata);
-  if (Merge *merge = begin_merge(destination, sync, run)) return merge;
+  const bool is_recent = heed_record(destination, sync, run);
+  if (Merge *merge = is_recent ? begin_merge(destination, sync, run) : nullptr) return merge;
   run->full = true;
   run->since = DT_NOBEGIN;
-  run->warning = "the table had lost the rows of earlier runs, so everything was read again";
+  add_warning(run, "the table had lost the rows of earlier runs, so everything was read again");
   return begin_merge(destination, sync, run);
 }
 
@@ -113,7 +115,8 @@ SUPAGLUE_FUNCTION(supaglue_remap) {
   Run *run = plan_remap(sync);
   Destination *destination = join_destination(sync->destination_id, sync->owner);
   place_sync(destination, sync, sync->metadata);
-  Merge *merge = begin_merge(destination, sync, run);
+  const bool is_recent = heed_record(destination, sync, run);
+  Merge *merge = is_recent ? begin_merge(destination, sync, run) : nullptr;
   if (merge == nullptr)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("the table of sync " INT64_FORMAT " has lost its rows", sync_id),
@@ -131,7 +134,7 @@ SUPAGLUE_FUNCTION(supaglue_materialize) {
   PreventCommandIfReadOnly("materialize()");
   PreventCommandDuringRecovery("materialize()");
   const Api api = open_api();
-  const Sync *sync = take_sync(sync_id);
+  Sync *sync = take_sync(sync_id);
   Run *run = plan_run(sync, true, force_full);
   Destination *destination = join_destination(sync->destination_id, sync->owner);
   Merge *merge = open_merge(destination, sync, run);
