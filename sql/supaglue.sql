@@ -217,6 +217,8 @@ CREATE TABLE supaglue_internal.syncs (
   consecutive_failures int NOT NULL DEFAULT 0,
   emitted_at timestamptz,          -- of the last run that committed
   rows_stored boolean NOT NULL DEFAULT false,  -- whether the last run left rows in the table
+  witness text,                    -- the id of a row that a run wrote: while it is there, so are the others
+  witness_at timestamptz,          -- that run's emitted_at
   metadata jsonb,                  -- what the source learned of the object
   described_at timestamptz,        -- and when the provider was last asked for it
   projection text,                 -- hash of the projection that the stored rows have
@@ -257,7 +259,11 @@ CREATE TABLE supaglue_internal.runs (
   bytes_received bigint NOT NULL DEFAULT 0,
   provider_count bigint,
   fetched_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),  -- since when it waits to be merged
+  first_page int NOT NULL DEFAULT 1,     -- earlier ones are of a beginning that was given up
+  restarts int NOT NULL DEFAULT 0,       -- how often that was
+  taken_over int NOT NULL DEFAULT 0,     -- by other fetchers since a page came
   merge_attempts int NOT NULL DEFAULT 0,
+  merge_strikes int NOT NULL DEFAULT 0,  -- those that failed and will again, and those that nobody saw the end of
   not_before timestamptz           -- a merge that failed, or a run whose provider wants no request, waits until then
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE supaglue_internal.runs IS 'runs under way; each is the lease of its sync';
@@ -1085,7 +1091,7 @@ CREATE FUNCTION supaglue.resume_sync(sync_id bigint) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_resume_sync';
 COMMENT ON FUNCTION supaglue.resume_sync(bigint) IS
-  'undoes pause_sync(); a pause for another cause stays';
+  'undoes pause_sync(), and ends a quarantine; a pause for another cause stays';
 
 CREATE FUNCTION supaglue.wait_for_sync(sync_id bigint, timeout interval DEFAULT '5 min') RETURNS supaglue.sync_runs
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

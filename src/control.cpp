@@ -158,8 +158,9 @@ SUPAGLUE_FUNCTION(supaglue_trigger_sync) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("sync " INT64_FORMAT " is paused: %s", sync_id, causes),
                     reason == nullptr ? 0 : errdetail("%s", reason),
-                    errhint("It goes on once the cause is removed; supaglue.materialize() tries it "
-                            "here and now.")));
+                    errhint("It goes on once the cause is removed, from quarantine by "
+                            "supaglue.resume_sync(); supaglue.materialize() tries it here and "
+                            "now.")));
   }
   sync_changed(sync_id);
   const bool running =
@@ -188,9 +189,14 @@ SUPAGLUE_FUNCTION(supaglue_pause_sync) {
 SUPAGLUE_FUNCTION(supaglue_resume_sync) {
   const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
   const Api api = open_api();
-  if (sql("UPDATE supaglue_internal.syncs SET paused_by = pg_catalog.array_remove(paused_by, "
-          "'user'),"
-          " pause_reason = CASE WHEN paused_by <@ ARRAY['user'] THEN NULL ELSE pause_reason END"
+  if (sql("UPDATE supaglue_internal.syncs SET"
+          " paused_by = pg_catalog.array_remove(pg_catalog.array_remove(paused_by, 'user'),"
+          "   'quarantine'),"
+          " pause_reason = CASE WHEN paused_by <@ '{user,quarantine}' THEN NULL"
+          "   ELSE pause_reason END,"
+          // Whoever lets a sync out of quarantine wants to see how it fares.
+          " next_run_at = CASE WHEN 'quarantine' = ANY (paused_by) THEN pg_catalog.now()"
+          "   ELSE next_run_at END"
           " WHERE id = $1",
           {int_arg(sync_id)}) == 0)
     no_such_sync(sync_id);

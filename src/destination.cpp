@@ -7,6 +7,7 @@
 #include "secret.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
+#include "stopwatch.hpp"
 
 namespace supaglue {
 
@@ -186,8 +187,10 @@ uint64 LocalDestination::execute(const char *statement, std::initializer_list<Va
   const Identity identity = become(owner_, true);
   const int level = NewGUCNestLevel();
   pin_settings();
+  start_stopwatch();
   const int result =
       args.size() == 0 ? SPI_execute(statement, false, 0) : execute_planned(statement, args);
+  stop_stopwatch();
   if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
   const uint64 rows = SPI_processed;
   keep_result();

@@ -42,6 +42,7 @@ struct Fetcher {
   bool crowded = false;  // a sync that is due found no slot
   size_t turn = 0;       // whose turn it is to be tended first
   int64 next_look_ms = 0, next_reload_ms = 0, next_tidy_ms = 0;
+  XLogRecPtr claimed = InvalidXLogRecPtr;  // behind the last claim's commit
 };
 
 // Whether runs may begin, as those under way leave it. Parked ones take nothing from others. For
@@ -68,6 +69,7 @@ bool stays_parked(Fetcher *fetcher, Job *job) {
 void tend(Fetcher *fetcher, Job *job) {
   if (stays_parked(fetcher, job)) return;
   while (fetcher->jobs.served && job->not_before_ms <= now_ms()) {
+    watch_job(job);
     if (job->pending != Job::Pending::kNothing) {
       if (!record_job(&fetcher->jobs, job)) return;
     } else if (job->needs_token) {
@@ -93,10 +95,15 @@ void forget(Fetcher *fetcher) {
 
 void before_exit(int, Datum argument) {
   auto *fetcher = reinterpret_cast<Fetcher *>(DatumGetPointer(argument));
-  if (fetcher->refreshes.by_connection.empty()) return;
   AbortOutOfAnyTransaction();
   MemoryContextSwitchTo(TopMemoryContext);
-  finish_refreshes(&fetcher->refreshes, &fetcher->jobs);
+  if (!fetcher->refreshes.by_connection.empty())
+    finish_refreshes(&fetcher->refreshes, &fetcher->jobs);
+  const bool has_taken_over = guard([&] {
+    return std::any_of(fetcher->jobs.by_run.begin(), fetcher->jobs.by_run.end(),
+                       [](const auto &entry) { return entry.second->taken_over > 0; });
+  });
+  if (was_told_to_end() && has_taken_over) work([&] { give_back_runs(fetcher->place.number); });
 }
 
 // Puts syncs into the agenda as they stand in their table: some, or with null all. Jobs whose run
@@ -146,6 +153,20 @@ void read_changes(Fetcher *fetcher) {
   read_syncs(fetcher, ids, count);
 }
 
+// True: there are more, but they must wait.
+bool take_over(Fetcher *fetcher) {
+  size_t count;
+  Job **jobs = all_jobs(&fetcher->jobs, &count);
+  auto *own = static_cast<int64 *>(palloc(sizeof(int64) * (count + 1)));
+  for (size_t i = 0; i < count; ++i) own[i] = jobs[i]->run_id;
+  bool left;
+  ListCell *cell;
+  foreach (cell, take_over_runs(fetcher->place.number, own, static_cast<int>(count),
+                                !suspect_under_way(&fetcher->jobs), &left))
+    begin_job(&fetcher->jobs, static_cast<const Lease *>(lfirst(cell)));
+  return left;
+}
+
 // Reads the whole agenda, and takes over what predecessors left. True: that settles it. When the
 // number of fetchers changes, another may not have seen it yet, and still take changes or hold runs
 // of what is this one's now.
@@ -157,13 +178,9 @@ bool reload(Fetcher *fetcher) {
   read_changes(fetcher);
   read_syncs(fetcher, nullptr, 0);
   const bool inherited_all = inherit_runs(fetcher->place.number, fetcher->workers);
-  ListCell *cell;
-  foreach (cell, take_over_runs(fetcher->place.number)) {
-    const auto *lease = static_cast<const Lease *>(lfirst(cell));
-    if (fetcher->jobs.by_run.count(lease->run_id) == 0) begin_job(&fetcher->jobs, lease);
-  }
+  const bool left = take_over(fetcher);
   wake_now(WorkerKind::kMerger);
-  return same_share && inherited_all;
+  return same_share && inherited_all && !left;
 }
 
 // Looks into the database. False: it is not to be served; why not has been reported.
@@ -189,6 +206,7 @@ bool look(Fetcher *fetcher) {
     return another && look(fetcher);
   }
   fetcher->jobs.served = outcome.error == nullptr;
+  if (whole) fetcher->claimed = XactLastCommitEnd;
   if (whole && fetcher->jobs.served)
     fetcher->next_reload_ms = now + (settled ? kReloadMs : kSettleMs);
   fetcher->next_look_ms = std::min(now + kLookMs, fetcher->next_reload_ms);
@@ -210,6 +228,7 @@ void claim(Fetcher *fetcher, int64 sync_id) {
   }
   if (outcome.done() && lease != nullptr) {
     if (lease->manual) unpark(&fetcher->jobs.budgets, lease->connection_id);
+    fetcher->claimed = XactLastCommitEnd;
     begin_job(&fetcher->jobs, lease);
     guard([&] { fetcher->agenda.remove(sync_id); });
     return;
@@ -275,6 +294,7 @@ int64 rest_ms(const Fetcher *fetcher) {
     // What waits for a slot or for memory is woken by who gives it up.
     const int64 wake_at = job->fetch->wake_at_ms();
     if (job->in_flight || wake_at > now) at(wake_at);
+    if (job->in_flight || job->needs_token) at(patience_ends_ms(job.get()));
   }
   for (const auto &[connection_id, refresh] : fetcher->refreshes.by_connection)
     if (refresh->transfer == 0) at(refresh->not_before_ms);
@@ -285,6 +305,10 @@ int64 rest_ms(const Fetcher *fetcher) {
 // Whoever is tended first takes of what is scarce first, so each has his turn.
 void tend_all(Fetcher *fetcher) {
   fetcher->jobs.starved = fetcher->jobs.moved = false;
+  // An answer that ends the process must find its run's claim on disk, or it would be asked for
+  // again for ever.
+  if (fetcher->claimed != InvalidXLogRecPtr) XLogFlush(fetcher->claimed);
+  fetcher->claimed = InvalidXLogRecPtr;
   guard([&] { fetcher->pool.pump(); });
   tend_refreshes(&fetcher->refreshes, &fetcher->jobs);
   claim_due(fetcher);

@@ -14,6 +14,9 @@ namespace supaglue {
 namespace {
 
 constexpr int64 kLockRetryMs = 1'000;  // a lock was not to be had
+constexpr int64 kSuspicionMs = 60'000;
+constexpr int kStandstillTimeouts = 4;  // so many requests could have timed out
+constexpr int kMostRestarts = 3;
 
 void drop_job(Jobs *jobs, Job *job) {
   guard([&] { jobs->by_run.erase(int64{job->run_id}); });
@@ -41,6 +44,19 @@ void take_page(Job *job) {
   job->pending = Job::Pending::kPage;
 }
 
+// The source began anew, because its place in the provider's result is lost: what was kept of the
+// run is void, and counted anew.
+void take_restart(Job *job) {
+  const int restarts = job->fetch->source().restarts();
+  if (restarts == job->source_restarts) return;
+  job->source_restarts = restarts;
+  job->first_page = job->pages + 1;
+  job->records = 0;
+  if (++job->restarts > kMostRestarts)
+    throw Error(ErrorClass::kTransient, "the provider lost its place in the result again and again",
+                "The run began " + std::to_string(job->restarts) + " times.");
+}
+
 // What the source tells of itself, when it is new.
 void take_notes(Job *job) {
   const Source &source = job->fetch->source();
@@ -49,8 +65,17 @@ void take_notes(Job *job) {
   job->metadata = metadata.is_null() ? "" : metadata.dump();
 }
 
+void note_moves(Job *job, int64 now) {
+  const Fetch::Counters &counters = job->fetch->counters();
+  const int64 moves = counters.requests + counters.bytes_received;
+  if (moves != job->moves) job->moved_at_ms = now;
+  job->moves = moves;
+}
+
 Progress progress_of(const Job *job) {
   Progress progress = {};
+  progress.first_page = job->first_page;
+  progress.restarts = job->restarts;
   progress.records_read = job->records;
   progress.requests = job->requests_before;
   progress.bytes_received = job->bytes_before;
@@ -88,6 +113,8 @@ int64 not_before_of(Jobs *jobs, const Job *job) {
 
 void kept_page(Job *job) {
   ++job->pages;
+  job->taken_over = 0;
+  job->moved_at_ms = now_ms();
   job->pending = Job::Pending::kNothing;
   guard([&] {
     job->packed = std::string();
@@ -152,6 +179,10 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         job->provider_key = provider_key(lease->provider_name);
         job->slot = lease->slot;
         job->pages = lease->pages;
+        job->first_page = lease->first_page;
+        job->restarts = lease->restarts;
+        job->taken_over = lease->taken_over;
+        job->begun_ms = job->moved_at_ms = now_ms;
         job->records = lease->records_read;
         job->requests_before = lease->requests;
         job->bytes_before = lease->bytes_received;
@@ -180,6 +211,7 @@ void begin_job(Jobs *jobs, const Lease *lease) {
                           : make_source(connector, task, Json::parse(lease->plan),
                                         Json::parse(lease->cursor));
         if (lease->plan != nullptr) job->plan_kept = lease->plan;
+        job->source_restarts = source->restarts();
         job->fetch = std::make_unique<Fetch>(jobs->pool, connector, std::move(source));
         job->fetch->share(budget_of(&jobs->budgets, lease->connection_id, lease->provider_name));
       },
@@ -201,9 +233,12 @@ bool advance_job(Jobs *jobs, Job *job) {
       [&] {
         if (!job->in_flight && !memory_allows(jobs, job)) {
           jobs->starved = true;
+          job->moved_at_ms = now;  // it waits for others
           return;
         }
         const Fetch::State state = job->fetch->advance(now, random);
+        note_moves(job, now);
+        take_restart(job);
         job->in_flight = state == Fetch::State::kBusy;
         job->needs_token = state == Fetch::State::kNeedsToken;
         moved = state != Fetch::State::kBusy;
@@ -219,6 +254,32 @@ bool advance_job(Jobs *jobs, Job *job) {
       &raised);
   if (!well) fail_job(job, &raised);
   return moved || !well;
+}
+
+int64 patience_ends_ms(const Job *job) {
+  const int64 waits_until =
+      job->fetch == nullptr ? 0 : std::max(job->fetch->wake_at_ms(), job->not_before_ms);
+  return std::max(job->moved_at_ms, job->pending == Job::Pending::kNothing ? waits_until : 0) +
+         int64{kStandstillTimeouts} * settings.request_timeout_ms;
+}
+
+void watch_job(Job *job) {
+  if (job->pending == Job::Pending::kFailure || now_ms() < patience_ends_ms(job)) return;
+  const int64 seconds = (now_ms() - job->moved_at_ms) / 1000;
+  fail_job(job, name_of(ErrorClass::kTransient), "the run made no progress",
+           format("For " INT64_FORMAT " seconds %s.", seconds,
+                  job->pending == Job::Pending::kNothing
+                      ? "no request was answered"
+                      : "what was read could not be kept: somebody locks supaglue's tables"));
+}
+
+bool suspect_under_way(const Jobs *jobs) {
+  const int64 now = now_ms();
+  return guard([&] {
+    return std::any_of(jobs->by_run.begin(), jobs->by_run.end(), [&](const auto &entry) {
+      return entry.second->taken_over > 1 && now - entry.second->begun_ms < kSuspicionMs;
+    });
+  });
 }
 
 bool record_job(Jobs *jobs, Job *job) {

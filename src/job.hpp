@@ -19,6 +19,13 @@ struct Job {
 
   int64 run_id = 0, sync_id = 0, connection_id = 0;
   int slot = 0, pages = 0;
+  int first_page = 1;       // earlier ones are of a beginning that was given up
+  int restarts = 0;         // how often that was
+  int source_restarts = 0;  // of the source that it has now
+  int taken_over = 0;       // since a page came
+  int64 begun_ms = 0;
+  int64 moved_at_ms = 0;  // when a request was last sent or answered, or a page kept
+  int64 moves = 0;
   int64 records = 0, requests_before = 0, bytes_before = 0;
   int64 provider_key = 0;
   std::unique_ptr<Fetch> fetch;
@@ -50,6 +57,12 @@ Job **all_jobs(const Jobs *jobs, size_t *count);
 void begin_job(Jobs *jobs, const Lease *lease);
 /// Lets the fetch go on as far as it goes without waiting. False: it waits.
 bool advance_job(Jobs *jobs, Job *job);
+/// Ends a job that has stood still for too long, by whosever fault.
+void watch_job(Job *job);
+/// When that will be so, unless it moves.
+int64 patience_ends_ms(const Job *job);
+/// Whether a run is under way of which it is not known yet that it did not end the last process.
+bool suspect_under_way(const Jobs *jobs);
 /// Records what is pending. False: not now, or the job is no more.
 bool record_job(Jobs *jobs, Job *job);
 /// Ends a job by an error, which is to be recorded.

@@ -25,6 +25,7 @@ Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz
   lease->sync_id = sync->id;
   lease->connection_id = sync->connection_id;
   lease->slot = slot;
+  lease->first_page = 1;
   lease->provider_name = sync->provider_name;
   lease->object = sync->remote_object;
   lease->config = sync->config;
@@ -70,16 +71,48 @@ Lease *claim_run(int64 sync_id, int worker, int slot) {
   return lease;
 }
 
-List *take_over_runs(int worker) {
+static const char *const kRunColumns =
+    "id, strategy = 'full', reason, started_at, since, provider_time, records_read, requests,"
+    " bytes_received, coalesce(provider_count, -1), metadata, forced";
+static Run *run_of_row();
+
+// A run that ended, or seems to have, every process that took it up.
+static void quarantine_lease(int64 run_id, int64 sync_id, int times) {
+  sql(format("SELECT %s FROM supaglue_internal.runs WHERE id = $1", kRunColumns),
+      {int_arg(run_id)});
+  const Run *run = run_of_row();
+  const Sync *sync = load_sync(sync_id, SyncLock::kNone);
+  if (sync != nullptr)
+    quarantine_run(
+        sync, run, name_of(ErrorClass::kInternal),
+        format("the worker that read the provider's answers ended %d times in the midst", times));
+  end_lease(run_id);
+}
+
+List *take_over_runs(int worker, const int64 *own, int count, bool take_suspect, bool *left) {
   List *leases = NIL;
+  *left = false;
   sql("SELECT id, sync_id, slot, strategy = 'full', since, pages, plan, records_read, requests,"
-      " bytes_received FROM supaglue_internal.runs WHERE worker = $1 AND stage = 'fetch' ORDER BY "
-      "id",
-      {int_arg(worker)});
+      " bytes_received, first_page, restarts, taken_over + 1"
+      " FROM supaglue_internal.runs WHERE worker = $1 AND stage = 'fetch' AND id <> ALL ($2)"
+      " ORDER BY id FOR UPDATE SKIP LOCKED",
+      {int_arg(worker), ints_arg(own, count)});
   SPITupleTable *rows = SPI_tuptable;
   for (uint64 row = 0; row < rows->numvals; ++row) {
     SPI_tuptable = rows;  // the statements below leave theirs there
     const int64 run_id = int_at(row, 1), sync_id = int_at(row, 2);
+    const int first_page = static_cast<int>(int_at(row, 11)),
+              restarts = static_cast<int>(int_at(row, 12)),
+              taken_over = static_cast<int>(int_at(row, 13));
+    if (taken_over >= kMostStrikes) {
+      quarantine_lease(run_id, sync_id, taken_over);
+      continue;
+    }
+    if (taken_over > 1 && !take_suspect) {
+      *left = true;
+      continue;
+    }
+    take_suspect = take_suspect && taken_over == 1;
     const bool full = bool_at(row, 4);
     const TimestampTz since = time_at(row, 5);
     const int slot = static_cast<int>(int_at(row, 3)), pages = static_cast<int>(int_at(row, 6));
@@ -88,17 +121,31 @@ List *take_over_runs(int worker) {
     const Sync *sync = load_sync(sync_id, SyncLock::kNone);
     if (sync == nullptr) continue;
     Lease *lease = lease_of(sync, run_id, slot, full, since);
-    lease->cursor = pages > 0 && plan != nullptr ? cursor_in_spool(slot, run_id, pages) : nullptr;
+    lease->pages = pages;
+    lease->first_page = first_page;
+    lease->restarts = restarts;
+    lease->taken_over = taken_over;
+    lease->cursor =
+        pages >= first_page && plan != nullptr ? cursor_in_spool(slot, run_id, pages) : nullptr;
     if (lease->cursor != nullptr) {
       lease->plan = plan;
-      lease->pages = pages;
       lease->records_read = records;
+    } else {
+      lease->first_page = pages + 1;
     }
+    sql("UPDATE supaglue_internal.runs SET taken_over = $2 WHERE id = $1",
+        {int_arg(run_id), int_arg(taken_over)});
     lease->requests = requests;
     lease->bytes_received = bytes;
     leases = lappend(leases, lease);
   }
   return leases;
+}
+
+void give_back_runs(int worker) {
+  sql("UPDATE supaglue_internal.runs SET taken_over = taken_over - 1"
+      " WHERE worker = $1 AND stage = 'fetch' AND taken_over > 0",
+      {int_arg(worker)});
 }
 
 bool inherit_runs(int worker, int workers) {
@@ -123,13 +170,16 @@ bool keep_progress(const Lease *lease, const Progress *progress, int pages) {
   return sql("UPDATE supaglue_internal.runs SET pages = $2, records_read = $3, requests = $4,"
              " bytes_received = $5, provider_count = coalesce(nullif($6, -1), provider_count),"
              " provider_time = coalesce(provider_time, $7), plan = coalesce($8, plan),"
-             " metadata = coalesce($9, metadata) WHERE id = $1 AND stage = 'fetch'",
+             " metadata = coalesce($9, metadata), first_page = $10, restarts = $11,"
+             " taken_over = CASE WHEN pages < $2 THEN 0 ELSE taken_over END"
+             " WHERE id = $1 AND stage = 'fetch'",
              {int_arg(lease->run_id), int_arg(pages), int_arg(progress->records_read),
               int_arg(progress->requests), int_arg(progress->bytes_received),
               int_arg(progress->provider_count),
               time_arg(progress->provider_time_ms == 0 ? DT_NOBEGIN
                                                        : time_of_ms(progress->provider_time_ms)),
-              text_arg(progress->plan), text_arg(progress->metadata)}) > 0;
+              text_arg(progress->plan), text_arg(progress->metadata), int_arg(progress->first_page),
+              int_arg(progress->restarts)}) > 0;
 }
 
 bool hand_over(const Lease *lease, const Progress *progress) {
@@ -160,10 +210,6 @@ static Run *run_of_row() {
   return run;
 }
 
-static const char *const kRunColumns =
-    "id, strategy = 'full', reason, started_at, since, provider_time, records_read, requests,"
-    " bytes_received, coalesce(provider_count, -1), metadata, forced";
-
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
                 const char *message, int64 not_before_ms) {
   if (!keep_progress(lease, progress, lease->pages)) return false;
@@ -190,7 +236,8 @@ int64 next_merge(bool small_only) {
 }
 
 Run *lock_merge(int64 run_id, Fetched *fetched) {
-  if (sql(format("SELECT %s, sync_id, slot, pages, merge_attempts FROM supaglue_internal.runs"
+  if (sql(format("SELECT %s, sync_id, slot, pages, merge_attempts, first_page, restarts,"
+                 " merge_strikes FROM supaglue_internal.runs"
                  " WHERE id = $1 AND stage = 'merge' FOR UPDATE SKIP LOCKED",
                  kRunColumns),
           {int_arg(run_id)}) == 0)
@@ -199,7 +246,16 @@ Run *lock_merge(int64 run_id, Fetched *fetched) {
   fetched->slot = static_cast<int>(int_at(0, 14));
   fetched->pages = static_cast<int>(int_at(0, 15));
   fetched->attempts = static_cast<int>(int_at(0, 16));
+  fetched->first_page = static_cast<int>(int_at(0, 17));
+  fetched->restarts = static_cast<int>(int_at(0, 18));
+  fetched->strikes = static_cast<int>(int_at(0, 19));
   return run_of_row();
+}
+
+void strike_merge(int64 run_id, int strikes) {
+  sql("UPDATE supaglue_internal.runs SET merge_strikes = greatest(merge_strikes + $2, 0)"
+      " WHERE id = $1",
+      {int_arg(run_id), int_arg(strikes)});
 }
 
 void postpone_merge(int64 run_id, TimestampTz not_before) {

@@ -15,8 +15,11 @@ struct Lease {
   int64 sync_id;
   int64 connection_id;
   int slot;
-  int pages;    // kept in the spool
-  bool manual;  // somebody asked for it
+  int pages;       // kept in the spool
+  bool manual;     // somebody asked for it
+  int first_page;  // earlier ones are of a beginning that was given up
+  int restarts;    // how often that was
+  int taken_over;  // by other fetchers since a page came
   const char *provider_name;
   const char *object;
   const char *config;      // of the object, JSON
@@ -30,6 +33,7 @@ struct Lease {
 
 /// How far a run has come.
 struct Progress {
+  int first_page, restarts;
   int64 records_read, requests, bytes_received;
   int64 provider_count;    // -1: unknown
   int64 provider_time_ms;  // 0: unknown
@@ -40,9 +44,16 @@ struct Progress {
 /// Begins the run that a sync is due for. Null when it must not run now: it is gone, locked,
 /// paused, or runs already.
 Lease *claim_run(int64 sync_id, int worker, int slot);
-/// Leases the runs of a fetcher's number that are being fetched: what a predecessor left. List of
-/// Lease.
-List *take_over_runs(int worker);
+/// How often a run may end the process that works on it, or fail its merge for good, before its
+/// sync is put in quarantine.
+constexpr int kMostStrikes = 3;
+/// Leases the runs of a fetcher's number that are being fetched, but for some: what a predecessor
+/// left. Each is counted; one that was taken over too often without a page having come goes into
+/// quarantine, and of those that are suspect at most one is taken, and that only when told to, so
+/// that none suffers for another. List of Lease; `left`: there are more.
+List *take_over_runs(int worker, const int64 *own, int count, bool take_suspect, bool *left);
+/// A fetcher ends because it is told to: that speaks against none of its runs.
+void give_back_runs(int worker);
 /// Makes the runs of fetchers that are no more this one's own. `workers` is how many there are.
 /// False: one that is to be no more still lives; its runs are to be asked for again.
 bool inherit_runs(int worker, int workers);
@@ -62,10 +73,15 @@ int64 next_merge(bool small_only);
 struct Fetched {
   int64 sync_id;
   int slot, pages, attempts;
+  int first_page, restarts;
+  int strikes;
 };
 /// Locks a run that waits to be merged for this transaction, which is its lease; null: it is no
 /// more, or somebody else has it.
 Run *lock_merge(int64 run_id, Fetched *fetched);
+/// Counts a merge that begins (or one less), in a transaction of its own, so that it stays counted
+/// when the process does not see its end.
+void strike_merge(int64 run_id, int strikes);
 /// The merge failed and is to be tried again at that time.
 void postpone_merge(int64 run_id, TimestampTz not_before);
 /// When a merge that was postponed is due; DT_NOBEGIN: none waits.

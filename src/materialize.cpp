@@ -2,6 +2,7 @@
 // reading and merge as the workers' and no spool.
 #include "catalog.hpp"
 #include "destination.hpp"
+#include "epoch.hpp"
 #include "held_deletions.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
@@ -41,9 +42,10 @@ Sync *take_sync(int64 id) {
 }
 
 /// Opens the merge before anything is read, because what it finds decides what must be read.
-Merge *open_merge(Destination *destination, const Sync *sync, Run *run) {
+Merge *open_merge(Destination *destination, Sync *sync, Run *run) {
   place_sync(destination, sync, sync->metadata);
-  if (Merge *merge = begin_merge(destination, sync, run)) return merge;
+  const bool is_recent = heed_record(destination, sync, run);
+  if (Merge *merge = is_recent ? begin_merge(destination, sync, run) : nullptr) return merge;
   run->full = true;
   run->since = DT_NOBEGIN;
   warn(run, "the table had lost the rows of earlier runs, so everything was read again");
@@ -103,10 +105,11 @@ Datum run_row(int64 run_id) {
 }
 
 /// A run that works on the stored rows only; its row.
-Datum run_without_reading(const Sync *sync, Run *run) {
+Datum run_without_reading(Sync *sync, Run *run) {
   Destination *destination = join_destination(sync->destination_id, sync->owner);
   place_sync(destination, sync, sync->metadata);
-  Merge *merge = begin_merge(destination, sync, run);
+  const bool is_recent = heed_record(destination, sync, run);
+  Merge *merge = is_recent ? begin_merge(destination, sync, run) : nullptr;
   if (merge == nullptr)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("the table of sync " INT64_FORMAT " has lost its rows", sync->id),
@@ -135,7 +138,7 @@ SUPAGLUE_FUNCTION(supaglue_confirm_deletions) {
   PreventCommandIfReadOnly("confirm_deletions()");
   PreventCommandDuringRecovery("confirm_deletions()");
   const Api api = open_api();
-  const Sync *sync = take_sync(sync_id);
+  Sync *sync = take_sync(sync_id);
   if (!has_held(sync_id)) nothing_held(sync_id);
   const Datum result = run_without_reading(sync, plan_confirmation(sync));
   close_api(api);
@@ -148,7 +151,7 @@ SUPAGLUE_FUNCTION(supaglue_materialize) {
   PreventCommandIfReadOnly("materialize()");
   PreventCommandDuringRecovery("materialize()");
   const Api api = open_api();
-  const Sync *sync = take_sync(sync_id);
+  Sync *sync = take_sync(sync_id);
   Run *run = plan_run(sync, true, force_full);
   Destination *destination = join_destination(sync->destination_id, sync->owner);
   Merge *merge = open_merge(destination, sync, run);

@@ -8,6 +8,7 @@
 
 #include "absence.hpp"
 #include "batch.hpp"
+#include "epoch.hpp"
 #include "held_deletions.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
@@ -105,7 +106,7 @@ char *page_statement(const char *table, const Projection *projection, bool overw
     _supaglue_emitted_at, _supaglue_is_deleted, _supaglue_raw_data, _supaglue_last_modified_at%4$s)
   SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified%5$s
   FROM change WHERE NOT known
-  RETURNING 1
+  RETURNING id
 ), updated AS (
   UPDATE %1$s AS t SET _supaglue_emitted_at = $4::timestamptz,
     _supaglue_is_deleted = change.deleted, _supaglue_raw_data = change.raw,
@@ -114,11 +115,12 @@ char *page_statement(const char *table, const Projection *projection, bool overw
   WHERE change.known AND t._supaglue_application_id = change.application
     AND t._supaglue_customer_id = change.customer AND t._supaglue_provider_name = change.provider
     AND t.id = change.id
-  RETURNING change.counted, change.deleted AND NOT change.was_deleted AS vanished
+  RETURNING t.id, change.counted, change.deleted AND NOT change.was_deleted AS vanished
 )
 SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) FROM updated WHERE NOT counted),
        (SELECT pg_catalog.count(*) FROM updated WHERE vanished AND NOT counted),
-       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change))",
+       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change),
+       greatest((SELECT pg_catalog.max(id) FROM inserted), (SELECT pg_catalog.max(id) FROM updated)))",
       table, overwrite_newer ? "stored.emitted_at <> $4::timestamptz" : "false",
       values_of(projection), for_columns(projection, ", @"), for_columns(projection, ", value_#"),
       for_columns(projection, ", @ = change.value_#"));
@@ -159,6 +161,21 @@ bool holds_rows(Destination *destination, const Sync *sync, const char *table) {
                     table),
              {value_of(sync->application_id), value_of(sync->customer_id),
               value_of(sync->provider_name)}) > 0;
+}
+
+/// Whether the rows that earlier runs wrote are still there: one of them stands for all, so that a
+/// table which somebody emptied, or restored from before that run, costs one probe to find out.
+bool holds_what_was_written(Destination *destination, const Sync *sync, const char *table) {
+  if (sync->witness == nullptr) return holds_rows(destination, sync, table);
+  return destination->execute(
+             format("SELECT 1 FROM %s AS t WHERE t._supaglue_application_id = $1::text"
+                    " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name ="
+                    " $3::text AND t.id = $4::text AND t._supaglue_emitted_at >= "
+                    "$5::text::timestamptz",
+                    table),
+             {value_of(sync->application_id), value_of(sync->customer_id),
+              value_of(sync->provider_name), value_of(sync->witness),
+              value_of(iso_of_time(sync->witness_at))}) > 0;
 }
 
 const char *table_of(const Sync *sync) {
@@ -213,6 +230,8 @@ void merge_batch(Merge *merge, int from, int count) {
   merge->run->updated += count_at(1) - vanished;
   merge->run->deleted += vanished;
   merge->run->values_nulled += count_at(3);
+  if (const char *written = merge->destination->field(0, 4))
+    merge->run->witness = MemoryContextStrdup(merge->context, written);
   MemoryContextReset(merge->scratch);
 }
 
@@ -301,36 +320,38 @@ void store_rejects(const Merge *merge, const Page *page) {
 }
 
 char *counts_of(const Run *run) {
+  const char *started_at = iso_of_time(run->started_at);
   return guarded_text([&] {
-    return Json{{"read", run->records_read},
-                {"inserted", run->inserted},
-                {"updated", run->updated},
-                {"unchanged", run->unchanged},
-                {"deleted", run->deleted},
-                {"rejected", run->rejected},
-                {"rows_stored", run->rows_stored ? 1 : 0}}
+    return Json{{"started_at", started_at},    {"read", run->records_read},
+                {"inserted", run->inserted},   {"updated", run->updated},
+                {"unchanged", run->unchanged}, {"deleted", run->deleted},
+                {"rejected", run->rejected},   {"rows_stored", run->rows_stored ? 1 : 0}}
         .dump();
   });
 }
 
 void record_at_destination(const Merge *merge) {
   const Sync *sync = merge->sync;
+  const Epoch epoch = epoch_of_here();
   merge->destination->execute(
       format(
           R"(INSERT INTO %s AS s (application_id, customer_id, provider_name, object_type, object,
-  table_name, source, run_id, emitted_at, watermark, counts, committed_at)
+  table_name, source, run_id, emitted_at, watermark, counts, committed_at, adopted_at, timeline)
 VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text::bigint,
-  $9::text::timestamptz, $10::text::timestamptz, $11::text::jsonb, pg_catalog.now())
+  $9::text::timestamptz, $10::text::timestamptz, $11::text::jsonb, pg_catalog.now(),
+  $12::text::timestamptz, $13::text::bigint)
 ON CONFLICT (application_id, customer_id, provider_name, object_type, object)
 DO UPDATE SET table_name = excluded.table_name, source = excluded.source,
   run_id = excluded.run_id, emitted_at = excluded.emitted_at, watermark = excluded.watermark,
-  counts = excluded.counts, committed_at = excluded.committed_at)",
+  counts = excluded.counts, committed_at = excluded.committed_at,
+  adopted_at = excluded.adopted_at, timeline = excluded.timeline)",
           syncs_table_of(sync)),
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
        value_of(sync->object_type), value_of(sync->object), value_of(sync->table_name),
        value_of(source_of_here()), value_of(format(INT64_FORMAT, merge->run->id)),
        value_of(merge->emitted_at), value_of(iso_of_time(watermark_after(sync, merge->run))),
-       value_of(counts_of(merge->run))});
+       value_of(counts_of(merge->run)), value_of(iso_of_time(epoch.adopted_at)),
+       value_of(format(INT64_FORMAT, epoch.timeline))});
 }
 
 void check_rejects(const Run *run) {
@@ -395,7 +416,8 @@ TimestampTz emitted_after(TimestampTz earlier) {
 
 Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   const char *table = table_of(sync);
-  if (sync->rows_stored && !run->full && !holds_rows(destination, sync, table)) return nullptr;
+  if (sync->rows_stored && !run->full && !holds_what_was_written(destination, sync, table))
+    return nullptr;
   auto *merge = static_cast<Merge *>(palloc0(sizeof(Merge)));
   merge->destination = destination;
   merge->sync = sync;
@@ -464,11 +486,11 @@ bool remote_run_committed(Destination *destination, const Sync *sync, Run *run) 
 FROM %s
 WHERE application_id = $1::text AND customer_id = $2::text AND provider_name = $3::text
   AND object_type = $4::text AND object = $5::text AND source = $6::text
-  AND run_id = $7::text::bigint)",
+  AND run_id = $7::text::bigint AND counts ->> 'started_at' = $8::text)",
              table),
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
        value_of(sync->object_type), value_of(sync->object), value_of(source_of_here()),
-       value_of(format(INT64_FORMAT, run->id))});
+       value_of(format(INT64_FORMAT, run->id)), value_of(iso_of_time(run->started_at))});
   if (found == 0) return false;
   const auto number = [&](int column) {
     const char *text = destination->field(0, column);

@@ -3,6 +3,7 @@
 // servers; nobody waits for it but its own run. It never speaks to a provider.
 #include "catalog.hpp"
 #include "destination.hpp"
+#include "epoch.hpp"
 #include "lease.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
@@ -10,13 +11,13 @@
 #include "settings.hpp"
 #include "spool.hpp"
 #include "sql.hpp"
+#include "stopwatch.hpp"
 #include "worker.hpp"
 
 namespace supaglue {
 
 namespace {
 
-constexpr int kAttempts = 3;
 constexpr int64 kLookMs = 60'000;    // for runs that nobody woke us for
 constexpr int64 kIdleMs = 5'000;     // between looks while there is nothing to serve
 constexpr int64 kSweepMs = 600'000;  // of what is past its retention
@@ -27,7 +28,31 @@ struct Merging {
   int64 run_id;
   MemoryContext context;  // all that it needs, from the first transaction to the last
   Destination *destination;
+  bool struck;  // its attempt is counted
 };
+
+// Its end will find it here when the process must go before the merge is done.
+Merging *under_way = nullptr;
+
+// Counts the attempt, for the case that nobody sees its end: what kills the process that merges it
+// shall not do so for ever. A run that found nothing, as most do, writes nothing and can do no
+// harm.
+void begin_attempt(Merging *merging) {
+  Fetched fetched;
+  const Run *run = lock_merge(merging->run_id, &fetched);
+  if (run == nullptr || (fetched.pages == 0 && !run->full && !run->mapping_only)) return;
+  if (fetched.strikes < kMostStrikes) {
+    strike_merge(run->id, 1);
+    merging->struck = true;
+    return;
+  }
+  const Sync *sync = load_sync(fetched.sync_id, SyncLock::kNone);
+  if (sync != nullptr)
+    quarantine_run(
+        sync, run, name_of(ErrorClass::kInternal),
+        format("the worker that merged the run ended %d times in the midst", fetched.strikes));
+  end_lease(run->id);
+}
 
 // The table is made, or given what it lacks, in a transaction of its own: a merge never waits with
 // DDL's locks.
@@ -49,7 +74,7 @@ void merge_pages(Merge *merge, const Run *run, const Fetched *fetched) {
   MemoryContext page_context =
       AllocSetContextCreate(CurrentMemoryContext, "supaglue page", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(page_context);
-  for (int number = 1; number <= fetched->pages; ++number) {
+  for (int number = fetched->first_page; number <= fetched->pages; ++number) {
     const bytea *packed = read_from_spool(fetched->slot, run->id, number);
     auto *page = make_in<Page>(page_context);
     guard([&] { *page = Page::unpack({VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed)}); });
@@ -66,6 +91,7 @@ void start_over(const Sync *sync, const Run *run) {
   fail_run(sync, run, name_of(ErrorClass::kDestination),
            "the table lost the rows that the last run left: the next run reads everything");
   sql("UPDATE supaglue_internal.syncs SET phase = 'created', watermark = NULL, rows_stored = false,"
+      " witness = NULL,"
       " waiting_for = NULL, next_run_at = pg_catalog.now() WHERE id = $1",
       {int_arg(sync->id)});
 }
@@ -74,14 +100,18 @@ void merge_run(Merging *merging) {
   MemoryContextSwitchTo(merging->context);
   Fetched fetched;
   Run *run = lock_merge(merging->run_id, &fetched);
-  const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
+  Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
   if (sync == nullptr) return;
+  if (fetched.restarts > 0)
+    warn(run, format("the provider lost its place in the result, and everything was read again"
+                     " (times: %d)",
+                     fetched.restarts));
   Destination *destination = merging->destination;
   destination->begin();
   Merge *merge = nullptr;
   // A crash may have come between a remote commit and ours: then only our record is missing.
   const bool merged = destination->is_remote() && remote_run_committed(destination, sync, run);
-  if (!merged) merge = begin_merge(destination, sync, run);
+  if (!merged && heed_record(destination, sync, run)) merge = begin_merge(destination, sync, run);
   if (merge != nullptr) {
     merge_pages(merge, run, &fetched);
     finish_merge(merge);
@@ -105,7 +135,31 @@ bool is_passing(int sqlerrcode) {
   }
 }
 
-// A merge failed, and nothing of it is left: tries again later, or ends the run.
+// Whether it is the destination that will not have the run, as it would have no other.
+bool is_refusal(int sqlerrcode) {
+  switch (sqlerrcode) {
+    case ERRCODE_INSUFFICIENT_PRIVILEGE:
+    case ERRCODE_UNDEFINED_SCHEMA:
+    case ERRCODE_UNDEFINED_TABLE:
+    case ERRCODE_UNDEFINED_OBJECT:
+    case ERRCODE_INVALID_TABLE_DEFINITION:
+    case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+      return true;
+    default:
+      return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+  }
+}
+
+const char *words_of(const ErrorData *error) {
+  if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+    return format("%s: a statement of the merge may take as long as supaglue.merge_timeout says",
+                  error->message);
+  if (error->detail == nullptr) return error->message;
+  return format("%s: %s", error->message, error->detail);
+}
+
+// A merge failed, and nothing of it is left: tries again later, or ends the run. What fails again
+// and again by what is in the run, or in the way of its table, is not to be read anew for ever.
 void record_failure(const Merging *merging, const ErrorData *error) {
   Fetched fetched;
   const Run *run = lock_merge(merging->run_id, &fetched);
@@ -116,35 +170,51 @@ void record_failure(const Merging *merging, const ErrorData *error) {
                             : ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR
                                 ? name_of(ErrorClass::kInternal)
                                 : name_of(ErrorClass::kDestination);
-  const char *message =
-      error->detail == nullptr ? error->message : format("%s: %s", error->message, error->detail);
-  const int attempts = fetched.attempts + 1;
+  const char *message = words_of(error);
+  const bool passes = is_passing(error->sqlerrcode);
+  const int strikes = fetched.strikes + !merging->struck;
   const int64 age_ms = now_ms() - ms_of_time(run->started_at);
-  if (is_passing(error->sqlerrcode) ? age_ms < kSpoolLifeMs : !is_data && attempts < kAttempts) {
-    const int64 at = retry_at(now_ms(), Min(attempts, 7), 0, jitter());
+  if (passes ? age_ms < kSpoolLifeMs : !is_data && strikes < kMostStrikes) {
+    if (passes == merging->struck) strike_merge(run->id, passes ? -1 : 1);
+    const int64 at = retry_at(now_ms(), Min(fetched.attempts + 1, 7), 0, jitter());
     postpone_merge(run->id, time_of_ms(at));
     sql("UPDATE supaglue_internal.syncs SET waiting_for = 'destination', last_error_class = $2,"
         " last_error = $3 WHERE id = $1",
         {int_arg(sync->id), text_arg(error_class), text_arg(message)});
     return;
   }
-  fail_run(sync, run, error_class, message);
+  if (passes || is_data || is_refusal(error->sqlerrcode))
+    fail_run(sync, run, error_class, message);
+  else
+    quarantine_run(sync, run, error_class, message);
   end_lease(run->id);
 }
 
 void merge_one(int64 run_id) {
   MemoryContext context =
       AllocSetContextCreate(TopMemoryContext, "supaglue merge", ALLOCSET_DEFAULT_SIZES);
-  Merging merging = {run_id, context, nullptr};
-  Outcome outcome = work([&] { prepare_table(&merging); });
+  Merging merging = {run_id, context, nullptr, false};
+  Outcome outcome = work([&] { begin_attempt(&merging); });
+  under_way = &merging;
+  if (outcome.done()) outcome = work([&] { prepare_table(&merging); });
   if (outcome.done() && merging.destination != nullptr)
     outcome = work([&] { merge_run(&merging); });
+  stop_stopwatch();
+  under_way = nullptr;
   if (outcome.error != nullptr) {
     const Outcome recorded = work([&] { record_failure(&merging, outcome.error); });
     // Not even that: no tight loop.
     if (recorded.error != nullptr) wait_for_work(-1, kIdleMs);
   }
   MemoryContextDelete(context);
+}
+
+// The process ends in the midst of a merge, because it is told to: that speaks against no run.
+void before_exit(int, Datum) {
+  if (under_way == nullptr || !under_way->struck || !was_told_to_end() || ran_out_of_time()) return;
+  AbortOutOfAnyTransaction();
+  MemoryContextSwitchTo(TopMemoryContext);
+  work([&] { strike_merge(under_way->run_id, -1); });
 }
 
 // Deletes what is past its retention, a little at a time. True: there may be more.
@@ -205,6 +275,8 @@ using namespace supaglue;
 SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
   Place place;
   if (!begin_worker(WorkerKind::kMerger, &place)) return;
+  watch_statements();
+  before_shmem_exit(before_exit, 0);
   MemoryContext round =
       AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);
   int64 next_sweep_ms = 0;  // at once: a server may never run for that long

@@ -9,6 +9,7 @@
 #include "pg.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
+#include "stopwatch.hpp"
 
 #include "libpq-fe.h"
 
@@ -330,7 +331,10 @@ void RemoteDestination::raise() {
 }
 
 uint64 RemoteDestination::execute(const char *statement, std::initializer_list<Value> args) {
-  if (!run(statement, args)) raise();
+  start_stopwatch();
+  const bool succeeded = run(statement, args);
+  stop_stopwatch();
+  if (!succeeded) raise();
   if (PQresultStatus(result_) == PGRES_TUPLES_OK) return static_cast<uint64>(PQntuples(result_));
   return strtoull(PQcmdTuples(result_), nullptr, 10);
 }
@@ -351,14 +355,14 @@ void RemoteDestination::begin() {
   execute(format("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
                  "SET LOCAL search_path = pg_catalog, pg_temp;"
                  "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO';"
-                 "SET LOCAL row_security = off; SET LOCAL statement_timeout = 0;"
+                 "SET LOCAL row_security = off; SET LOCAL statement_timeout = %d;"
                  "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = %d;"
                  "SET LOCAL standard_conforming_strings = on; SET LOCAL jit = off;"
                  "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off;"
                  "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;"
                  "SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off;"
                  "SET CONSTRAINTS ALL IMMEDIATE",
-                 settings.lock_timeout_ms),
+                 settings.merge_timeout_ms, settings.lock_timeout_ms),
           {});
   // When we are gone, a statement that waits there keeps no locks.
   if (PQserverVersion(connection_) >= 140000)

@@ -285,18 +285,20 @@ static void finish_reading(const Sync *sync, const Run *run) {
   incrementals_since_full = CASE WHEN $2 = 'full' THEN 0 ELSE incrementals_since_full + 1 END,
   last_error_class = NULL, last_error = NULL, consecutive_failures = 0, waiting_for = NULL,
   unavailable = false,
-  pause_reason = CASE WHEN paused_by <@ '{authentication,permission,gone}' THEN NULL
+  pause_reason = CASE WHEN paused_by <@ '{authentication,permission,gone,quarantine}' THEN NULL
                       ELSE pause_reason END,
   paused_by = ARRAY(SELECT cause FROM pg_catalog.unnest(paused_by) AS cause
-                    WHERE cause <> ALL ('{authentication,permission,gone}')),
+                    WHERE cause <> ALL ('{authentication,permission,gone,quarantine}')),
   emitted_at = $7, rows_stored = $8, metadata = coalesce($9::jsonb, metadata),
   projection = coalesce($10, projection), next_reason = $11,
-  described_at = CASE WHEN $12 THEN $6 ELSE described_at END
+  described_at = CASE WHEN $12 THEN $6 ELSE described_at END,
+  witness = coalesce($13, witness), witness_at = CASE WHEN $13 IS NULL THEN witness_at ELSE $7 END
 WHERE id = $1)",
       {int_arg(sync->id), text_arg(run->full ? "full" : "incremental"), time_arg(watermark),
        time_arg(next), int_arg(run->id), time_arg(run->started_at), time_arg(run->emitted_at),
        bool_arg(run->rows_stored), text_arg(run->metadata), text_arg(run->projection),
-       text_arg(next_reason), bool_arg(must_describe(sync, run->full, run->started_at))});
+       text_arg(next_reason), bool_arg(must_describe(sync, run->full, run->started_at)),
+       text_arg(run->witness)});
 }
 
 void finish_run(const Sync *sync, const Run *run) {
@@ -312,27 +314,43 @@ void finish_run(const Sync *sync, const Run *run) {
   sync_changed(sync->id);
 }
 
-void fail_run(const Sync *sync, const Run *run, const char *error_class, const char *message,
-              int64 not_before_ms) {
-  sql("SELECT last_success_at IS NOT NULL, paused_by FROM supaglue_internal.syncs WHERE id = $1",
-      {int_arg(sync->id)});
-  if (SPI_processed == 0) return;  // deleted meanwhile, and its record with it
-  const Consequence consequence = consequence_of(sync, error_class, bool_at(0, 1), not_before_ms);
+static void write_failure(const Sync *sync, const Run *run, const char *error_class,
+                          const char *message, const Consequence *consequence,
+                          const char *pause_reason) {
   log_run(sync, run, "FAILURE", error_class, message);
   sql(R"(UPDATE supaglue_internal.syncs SET last_run_id = $2, last_error_class = $3,
   last_error = $4, consecutive_failures = consecutive_failures + 1, next_run_at = $5,
   waiting_for = $6, unavailable = $7,
-  pause_reason = CASE WHEN $8 IS NULL THEN pause_reason ELSE $4 END,
+  pause_reason = CASE WHEN $8 IS NULL THEN pause_reason ELSE $9 END,
   paused_by = CASE WHEN $8 IS NULL OR $8 = ANY (paused_by) THEN paused_by
                    ELSE paused_by || $8 END
 WHERE id = $1)",
       {int_arg(sync->id), int_arg(run->id), text_arg(error_class), text_arg(message),
-       time_arg(time_of_ms(consequence.next_run_ms)), text_arg(consequence.waiting_for),
-       bool_arg(consequence.unavailable), text_arg(consequence.pause)});
+       time_arg(time_of_ms(consequence->next_run_ms)), text_arg(consequence->waiting_for),
+       bool_arg(consequence->unavailable), text_arg(consequence->pause), text_arg(pause_reason)});
   if (strcmp(error_class, "authentication") == 0) require_reauthorization(sync, run, message);
   if (sync->consecutive_failures == 0) error_event("sync.failing", sync, run, error_class, message);
-  if (consequence.pause != nullptr) error_event("sync.paused", sync, run, error_class, message);
+  if (consequence->pause != nullptr)
+    error_event("sync.paused", sync, run, error_class, pause_reason);
   sync_changed(sync->id);
+}
+
+void fail_run(const Sync *sync, const Run *run, const char *error_class, const char *message,
+              int64 not_before_ms) {
+  sql("SELECT last_success_at IS NOT NULL FROM supaglue_internal.syncs WHERE id = $1",
+      {int_arg(sync->id)});
+  if (SPI_processed == 0) return;  // deleted meanwhile, and its record with it
+  const Consequence consequence = consequence_of(sync, error_class, bool_at(0, 1), not_before_ms);
+  write_failure(sync, run, error_class, message, &consequence, message);
+}
+
+void quarantine_run(const Sync *sync, const Run *run, const char *error_class,
+                    const char *message) {
+  const Consequence consequence = {"quarantine", nullptr, false, now_ms()};
+  const char *reason =
+      format("%s. When the cause is removed, call supaglue.resume_sync(" INT64_FORMAT ")", message,
+             sync->id);
+  write_failure(sync, run, error_class, message, &consequence, reason);
 }
 
 void sync_changed(int64 sync_id) {

@@ -27,6 +27,7 @@ struct Run {
   const char *metadata;    // JSON of the source, or null
   const char *projection;  // hash of the rows' projection, by the merge
   const char *broken;      // fields whose mapping is found broken by this run, or null
+  const char *witness;     // the id of a row that it wrote, or null
   const char *warnings;    // a line each, or null
 };
 
@@ -63,6 +64,10 @@ void finish_run(const Sync *sync, const Run *run);
 /// before; obeyed for a day, 0 when it did not.
 void fail_run(const Sync *sync, const Run *run, const char *error_class, const char *message,
               int64 not_before_ms = 0);
+
+/// Writes the end of a run that no other attempt will change: as fail_run(), but the sync stops
+/// until somebody calls resume_sync(), which pause_reason says.
+void quarantine_run(const Sync *sync, const Run *run, const char *error_class, const char *message);
 
 /// Tells the fetcher that a sync's row changed: writes sync_changes and wakes it at commit.
 void sync_changed(int64 sync_id);

@@ -71,6 +71,9 @@ void define_settings() {
          1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
   number("supaglue.ddl_lock_timeout", "How long changing a destination table waits for a lock.",
          &s.ddl_lock_timeout_ms, 2000, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
+  number("supaglue.merge_timeout",
+         "How long one statement of a worker's merge may take; 0: for ever.", &s.merge_timeout_ms,
+         600000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
   text("supaglue.application_id", "The application that functions and live tables work for.",
        &s.application_id, "default", PGC_USERSET);
   text("supaglue.customer_id", "The customer that live tables read; empty means all.",

@@ -27,6 +27,7 @@ struct Settings {
   int live_max_requests;
   int lock_timeout_ms;
   int ddl_lock_timeout_ms;
+  int merge_timeout_ms;  // 0: none
   char *application_id;
   char *customer_id;
 };

@@ -20,6 +20,20 @@ int64 size_of(int slot) {
   return int_at(0, 1);
 }
 
+// Not by its size with all that belongs to it: that is never zero.
+bool holds_pages(int slot) {
+  sql("SELECT pg_catalog.pg_relation_size($1::pg_catalog.regclass) > 0",
+      {text_arg(table_of(slot))});
+  return bool_at(0, 1);
+}
+
+// Whether the slot holds pages of runs that are over.
+bool holds_leftovers(int slot) {
+  return sql(format("SELECT FROM %s AS page WHERE NOT EXISTS (SELECT FROM supaglue_internal.runs r"
+                    " WHERE r.id = page.run_id) LIMIT 1",
+                    table_of(slot))) > 0;
+}
+
 bool in_use(int slot) {
   return sql("SELECT FROM supaglue_internal.runs WHERE slot = $1 LIMIT 1", {int_arg(slot)}) > 0;
 }
@@ -63,8 +77,8 @@ bytea *read_from_spool(int slot, int64 run_id, int page) {
 
 int tidy_spool(int slot) {
   for (int other = 0; other < kSlots; ++other)
-    if (!in_use(other) && size_of(other) > 0) empty(other);
-  if (!in_use(slot) || size_of(slot) < kLargeSlot) return slot;
+    if (!in_use(other) && holds_pages(other)) empty(other);
+  if (!in_use(slot) || (size_of(slot) < kLargeSlot && !holds_leftovers(slot))) return slot;
   for (int step = 1; step < kSlots; ++step) {
     const int next = (slot + step) % kSlots;
     if (!in_use(next)) return next;

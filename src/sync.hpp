@@ -44,6 +44,8 @@ struct Sync {
   int consecutive_failures;
   TimestampTz emitted_at;
   bool rows_stored;
+  char *witness;             // the id of a row that a run wrote, or null
+  TimestampTz witness_at;    // and its emitted_at
   TimestampTz described_at;  // when the provider was last asked for the metadata; DT_NOBEGIN: never
   char *metadata;            // JSON, or null
   char *projection;          // hash of the projection that the stored rows have, or null

@@ -83,7 +83,8 @@ void restart_syncs(const SyncList &syncs) {
   sql("WITH restarted AS ("
       "  UPDATE supaglue_internal.syncs SET phase = 'created', watermark = NULL,"
       "    data_through = NULL, last_full_at = NULL, incrementals_since_full = 0,"
-      "    rows_stored = false, unavailable = false, waiting_for = NULL, consecutive_failures = 0,"
+      "    rows_stored = false, witness = NULL, unavailable = false, waiting_for = NULL, "
+      "consecutive_failures = 0,"
       "    metadata = NULL, projection = NULL, next_reason = NULL, next_run_at = pg_catalog.now()"
       "  WHERE id = ANY ($1) RETURNING id)"
       "INSERT INTO supaglue_internal.sync_changes SELECT id FROM restarted",

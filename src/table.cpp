@@ -196,6 +196,8 @@ static char *create_syncs_statement(const char *table) {
   watermark timestamptz,
   counts jsonb NOT NULL,
   committed_at timestamptz NOT NULL,
+  adopted_at timestamptz,
+  timeline bigint,
   PRIMARY KEY (application_id, customer_id, provider_name, object_type, object)
 ) WITH (fillfactor = 50))",
                 table);
@@ -206,6 +208,10 @@ static char *comment_syncs_statement(const char *table) {
   return format("COMMENT ON TABLE %s IS %s", table, quote_literal_cstr(comment));
 }
 
+const char *syncs_table(const char *schema_name) {
+  return quote_qualified_identifier(schema_name, kSyncsTable);
+}
+
 char *syncs_table_ddl(const char *schema_name) {
   const char *table = quote_qualified_identifier(schema_name, kSyncsTable);
   return format("%s;\n%s;\n", create_syncs_statement(table), comment_syncs_statement(table));
@@ -213,11 +219,17 @@ char *syncs_table_ddl(const char *schema_name) {
 
 void ensure_syncs_table(Destination *destination, const char *schema_name) {
   const char *table = quote_qualified_identifier(schema_name, kSyncsTable);
-  if (destination->execute("SELECT 1 WHERE pg_catalog.to_regclass($1::text) IS NOT NULL",
+  if (destination->execute("SELECT 1 FROM pg_catalog.pg_attribute WHERE attname = 'timeline'"
+                           " AND attrelid = pg_catalog.to_regclass($1::text)",
                            {value_of(table)}) > 0)
     return;
   destination->execute(create_syncs_statement(table));
   destination->execute(comment_syncs_statement(table));
+  // One that was made by an earlier version.
+  destination->execute(
+      format("ALTER TABLE %s ADD COLUMN IF NOT EXISTS adopted_at timestamptz,"
+             " ADD COLUMN IF NOT EXISTS timeline bigint",
+             table));
 }
 
 char *default_table_name(const char *provider_name, const char *object_type, const char *object) {

@@ -35,6 +35,8 @@ bool ensure_table(Destination *destination, const char *schema_name, const char 
                   const Projection *projection);
 /// The same for the _supaglue_syncs that a remote destination has.
 char *syncs_table_ddl(const char *schema_name);
+/// Its name, with the schema.
+const char *syncs_table(const char *schema_name);
 /// For a remote destination also its _supaglue_syncs.
 void ensure_syncs_table(Destination *destination, const char *schema_name);
 

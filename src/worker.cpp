@@ -148,13 +148,22 @@ static void pin_settings_of(WorkerKind kind) {
   SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_OVERRIDE);
 }
 
+static volatile sig_atomic_t told_to_end = 0;
+
+static void end_when_safe(SIGNAL_ARGS) {
+  told_to_end = 1;
+  die(postgres_signal_arg);
+}
+
+bool was_told_to_end() { return told_to_end != 0; }
+
 static Place here = {InvalidOid, WorkerKind::kFetcher, 0};
 
 bool begin_worker(WorkerKind kind, Place *place) {
   memcpy(place, MyBgworkerEntry->bgw_extra, sizeof *place);
   here = *place;
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
-  pqsignal(SIGTERM, die);
+  pqsignal(SIGTERM, end_when_safe);
   BackgroundWorkerUnblockSignals();
   BackgroundWorkerInitializeConnectionByOid(place->database, InvalidOid, 0);
   pin_settings_of(kind);
@@ -211,7 +220,10 @@ bool wait_for_work(int fd, int64 timeout_ms) {
     ConfigReloadPending = false;
     ProcessConfigFile(PGC_SIGHUP);
     // Not left to the launcher: it may have been replaced by one that does not know us.
-    if (OidIsValid(here.database) && here.number >= workers_wanted(here.kind)) proc_exit(0);
+    if (OidIsValid(here.database) && here.number >= workers_wanted(here.kind)) {
+      told_to_end = 1;
+      proc_exit(0);
+    }
   }
   return happened & WL_LATCH_SET;
 }

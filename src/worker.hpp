@@ -40,6 +40,8 @@ const char *reason_of(Standing standing);
 /// The beginning of a worker's main function: signals, connection, settings, its place. False:
 /// another process has the place.
 bool begin_worker(WorkerKind kind, Place *place);
+/// Whether the process ends because it was told to, for those who tidy up before it does.
+bool was_told_to_end();
 /// Of the transaction under way: locks the extension against being dropped while it lasts.
 Standing standing();
 /// Counts CREATE EXTENSIONs: whatever a worker remembers of an earlier one is void.

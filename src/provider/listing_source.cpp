@@ -80,6 +80,7 @@ class ListingSource : public Source {
   Want next() const override;
   Accepted accept(const Response &response) override;
   bool recover(const Error &error) override;
+  int restarts() const override { return cursor_.value("restarts", 0); }
   Json plan() const override { return plan_; }
   Json cursor() const override { return cursor_; }
   Json metadata() const override { return plan_.is_null() ? Json(nullptr) : plan_.at("metadata"); }
@@ -106,6 +107,7 @@ class ListingSource : public Source {
   Page accept_list(const Response &response);
   void postpone(Page page);
   void go_on(const std::string &next);
+  bool start_over(const Error &error);
   void go_on_by_id();
   void end_pass();
   void drop_others(Page *page) const;
@@ -184,7 +186,23 @@ Accepted ListingSource::accept(const Response &response) {
 }
 
 // A record that is asked for by its id and is not there is no error.
+// The place that a page's answer told is good for a while, or until the provider changes. From the
+// start, then: everything but that place was good enough for the first page.
+bool ListingSource::start_over(const Error &error) {
+  constexpr int kMostRestarts = 3;
+  const bool is_refused = error.error_class == ErrorClass::kProvider &&
+                          (error.detail.find("HTTP 400") != error.detail.npos ||
+                           error.detail.find("HTTP 410") != error.detail.npos);
+  if (!is_refused || plan_.is_null() || !cursor_.contains("after") || cursor_.contains("pending") ||
+      restarts() >= kMostRestarts) {
+    return false;
+  }
+  cursor_ = {{"restarts", restarts() + 1}};
+  return true;
+}
+
 bool ListingSource::recover(const Error &error) {
+  if (start_over(error)) return true;
   if (error.error_class != ErrorClass::kObjectGone || plan_.is_null() || !reads_one_by_one() ||
       cursor_.contains("pending")) {
     return false;

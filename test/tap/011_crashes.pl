@@ -119,7 +119,7 @@ is(query("select status || ' ' || error_class || ' ' || (error_message like '%no
 is(query("select count(*) from supaglue_internal.runs where id = (select min(id) from supaglue.sync_runs where error_class = 'destination')"),
 	'0', 'and is over');
 query("drop trigger refuse on $table");
-query("select supaglue.trigger_sync($sync)");
+query("select supaglue.resume_sync($sync)");
 merged('Refused', 'a table that refuses no more');
 
 # --- Cancel and shutdown ------------------------------------------------------------------------------------------

@@ -97,9 +97,9 @@ query("create unique index refuses on $table ((_supaglue_raw_data->>'Title')) wh
 $round = 8;
 in_run('false', sub { });
 is(outcome(), 'FAILURE incremental destination 0', 'a unique index that refuses the rows fails the run');
-is(query("select last_error_class || ' ' || waiting_for || ' ' || (last_error like '%refuses%') from supaglue.syncs where id = $sync"), 'destination destination true', 'in its own words');
+is(query("select last_error_class || ' ' || state || ' ' || (last_error like '%refuses%') from supaglue.syncs where id = $sync"), 'destination quarantined true', 'in its own words');
 query("drop index supaglue_data.refuses");
-query("select supaglue.trigger_sync($sync)");
+query("select supaglue.resume_sync($sync)");
 is(outcome(), 'SUCCESS incremental - 25', 'without it all is well');
 
 # --- Locks --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,20 @@
+// pg: how long one statement of a worker's merge may take. A user's trigger that does not come to
+// an end must not keep the merger from the runs of others. In a backend the user's own
+// statement_timeout holds, and nothing here does anything.
+#pragma once
+
+#include "pg.hpp"
+
+namespace supaglue {
+
+/// From now on, in this process, statements are watched.
+void watch_statements();
+/// A statement begins; after supaglue.merge_timeout it is cancelled (57014). When even that is
+/// caught, the process ends after the same time again.
+void start_stopwatch();
+/// It has ended, by an error or not.
+void stop_stopwatch();
+/// Whether the process ends because a statement would not.
+bool ran_out_of_time();
+
+}  // namespace supaglue
