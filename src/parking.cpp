@@ -62,6 +62,7 @@ void park_job(Jobs *jobs, Job *job) {
 
 void resume_job(Jobs *jobs, Job *job) {
   job->parked = false;
+  job->moved_at_ms = now_ms();  // it was not idle, it waited
   const Outcome outcome = work([&] {
     sql("UPDATE supaglue_internal.runs SET not_before = NULL WHERE id = $1 AND stage = 'fetch'",
         {int_arg(job->run_id)});
