@@ -21,7 +21,7 @@ struct LastRun {
 LastRun *lock_record(Destination *destination, const Sync *sync) {
   const uint64 found = destination->execute(
       format(R"(SELECT run_id, (extract(epoch FROM emitted_at) * 1000000)::bigint,
-  (extract(epoch FROM adopted_at) * 1000000)::bigint, timeline, counts ->> 'started_at'
+  (extract(epoch FROM adopted_at) * 1000000)::bigint, timeline, started_at
 FROM %s
 WHERE application_id = $1::text AND customer_id = $2::text AND provider_name = $3::text
   AND object_type = $4::text AND object = $5::text AND table_name = $6::text

@@ -320,12 +320,14 @@ void store_rejects(const Merge *merge, const Page *page) {
 }
 
 char *counts_of(const Run *run) {
-  const char *started_at = iso_of_time(run->started_at);
   return guarded_text([&] {
-    return Json{{"started_at", started_at},    {"read", run->records_read},
-                {"inserted", run->inserted},   {"updated", run->updated},
-                {"unchanged", run->unchanged}, {"deleted", run->deleted},
-                {"rejected", run->rejected},   {"rows_stored", run->rows_stored ? 1 : 0}}
+    return Json{{"read", run->records_read},
+                {"inserted", run->inserted},
+                {"updated", run->updated},
+                {"unchanged", run->unchanged},
+                {"deleted", run->deleted},
+                {"rejected", run->rejected},
+                {"rows_stored", run->rows_stored ? 1 : 0}}
         .dump();
   });
 }
@@ -336,22 +338,23 @@ void record_at_destination(const Merge *merge) {
   merge->destination->execute(
       format(
           R"(INSERT INTO %s AS s (application_id, customer_id, provider_name, object_type, object,
-  table_name, source, run_id, emitted_at, watermark, counts, committed_at, adopted_at, timeline)
+  table_name, source, run_id, emitted_at, watermark, counts, committed_at, started_at,
+  adopted_at, timeline)
 VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text::bigint,
   $9::text::timestamptz, $10::text::timestamptz, $11::text::jsonb, pg_catalog.now(),
-  $12::text::timestamptz, $13::text::bigint)
+  $12::text::timestamptz, $13::text::timestamptz, $14::text::bigint)
 ON CONFLICT (application_id, customer_id, provider_name, object_type, object)
 DO UPDATE SET table_name = excluded.table_name, source = excluded.source,
   run_id = excluded.run_id, emitted_at = excluded.emitted_at, watermark = excluded.watermark,
   counts = excluded.counts, committed_at = excluded.committed_at,
-  adopted_at = excluded.adopted_at, timeline = excluded.timeline)",
+  started_at = excluded.started_at, adopted_at = excluded.adopted_at, timeline = excluded.timeline)",
           syncs_table_of(sync)),
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
        value_of(sync->object_type), value_of(sync->object), value_of(sync->table_name),
        value_of(source_of_here()), value_of(format(INT64_FORMAT, merge->run->id)),
        value_of(merge->emitted_at), value_of(iso_of_time(watermark_after(sync, merge->run))),
-       value_of(counts_of(merge->run)), value_of(iso_of_time(epoch.adopted_at)),
-       value_of(format(INT64_FORMAT, epoch.timeline))});
+       value_of(counts_of(merge->run)), value_of(iso_of_time(merge->run->started_at)),
+       value_of(iso_of_time(epoch.adopted_at)), value_of(format(INT64_FORMAT, epoch.timeline))});
 }
 
 void check_rejects(const Run *run) {
@@ -486,7 +489,7 @@ bool remote_run_committed(Destination *destination, const Sync *sync, Run *run) 
 FROM %s
 WHERE application_id = $1::text AND customer_id = $2::text AND provider_name = $3::text
   AND object_type = $4::text AND object = $5::text AND source = $6::text
-  AND run_id = $7::text::bigint AND counts ->> 'started_at' = $8::text)",
+  AND run_id = $7::text::bigint AND started_at = $8::text::timestamptz)",
              table),
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
        value_of(sync->object_type), value_of(sync->object), value_of(source_of_here()),

@@ -196,6 +196,7 @@ static char *create_syncs_statement(const char *table) {
   watermark timestamptz,
   counts jsonb NOT NULL,
   committed_at timestamptz NOT NULL,
+  started_at timestamptz,
   adopted_at timestamptz,
   timeline bigint,
   PRIMARY KEY (application_id, customer_id, provider_name, object_type, object)
@@ -227,7 +228,8 @@ void ensure_syncs_table(Destination *destination, const char *schema_name) {
   destination->execute(comment_syncs_statement(table));
   // One that was made by an earlier version.
   destination->execute(
-      format("ALTER TABLE %s ADD COLUMN IF NOT EXISTS adopted_at timestamptz,"
+      format("ALTER TABLE %s ADD COLUMN IF NOT EXISTS started_at timestamptz,"
+             " ADD COLUMN IF NOT EXISTS adopted_at timestamptz,"
              " ADD COLUMN IF NOT EXISTS timeline bigint",
              table));
 }

@@ -35,8 +35,8 @@ sub tried { return query('select case when is_called then last_value else 0 end 
 sub quarantined
 {
 	my ($class, $message, $what) = @_;
-	wait_until(sub { says("select state = 'quarantined' from supaglue.syncs where id = $sync{acme}") eq 't' }, "$what: quarantine", 90);
-	is(query("select paused_by || ' ' || last_error_class from supaglue.syncs where id = $sync{acme}"), "{quarantine} $class", "$what: the sync is in quarantine");
+	wait_until(sub { says("select state = 'quarantined' from supaglue.syncs where id = $sync{acme}") eq 't' }, "$what: quarantine", 60);
+	is(query("select paused_by::text || ' ' || last_error_class from supaglue.syncs where id = $sync{acme}"), "{quarantine} $class", "$what: the sync is in quarantine");
 	like(query("select last_error from supaglue.syncs where id = $sync{acme}"), $message, "$what: it is said why");
 	like(query("select pause_reason from supaglue.syncs where id = $sync{acme}"), qr/call supaglue.resume_sync\($sync{acme}\)$/, "$what: and what to do");
 	is(query("select kind || ' ' || (payload->>'error_class') from supaglue.events where sync_id = $sync{acme} order by id desc limit 1"),
