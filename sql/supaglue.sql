@@ -457,10 +457,12 @@ SELECT s.id, n.application_id, n.customer_id, p.name AS provider_name, s.connect
             WHEN s.triggered THEN 'queued'
             ELSE 'idle' END AS state,
        s.paused_by, s.pause_reason,
-       CASE WHEN r.id IS NULL OR r.not_before > pg_catalog.clock_timestamp() THEN s.waiting_for END AS waiting_for,
+       -- While a run fetches, what its failed predecessor waited for is over.
+       CASE WHEN r.id IS NULL OR r.stage = 'merge' OR r.not_before > pg_catalog.clock_timestamp()
+            THEN s.waiting_for END AS waiting_for,
        CASE WHEN s.waiting_for IS NULL THEN NULL
             WHEN r.id IS NULL THEN s.next_run_at
-            WHEN r.not_before > pg_catalog.clock_timestamp() THEN r.not_before END AS waiting_until,
+            WHEN r.stage = 'merge' OR r.not_before > pg_catalog.clock_timestamp() THEN r.not_before END AS waiting_until,
        s.watermark, s.data_through, s.next_run_at, s.last_run_id, s.last_success_at, s.last_error_class,
        s.last_error, s.consecutive_failures,
        (SELECT pg_catalog.count(*) FROM supaglue_internal.held_deletions h WHERE h.sync_id = s.id) AS held_deletions,

@@ -111,7 +111,7 @@ $simulator->control('clear_faults');
 my $known = "select used, quota, reserve, remaining, parked_until > now(), parked_for from supaglue.rate_limits where customer_id = ";
 query("select supaglue.resume_sync(" . sync('well') . ")");
 is(wait_for_sync($node, 'well', 'Contact'), 'SUCCESS', 'a connection that is well');
-wait_until(sub { query("$known'well'") =~ /^\d+\|100000\|20000\|\d+\|\|$/ }, 'what its provider tells stands in rate_limits', 20);
+wait_until(sub { query("${known}'well'") =~ /^\d+\|100000\|20000\|\d+\|\|$/ }, 'what its provider tells stands in rate_limits', 20);
 pass('what a provider tells stands in rate_limits');
 
 $simulator->control('usage', { org => 'reserve', used => 900, limit => 1000 });
@@ -119,7 +119,7 @@ query("select supaglue.resume_sync(" . sync('reserve') . ")");
 wait_until(sub { query("select waiting_for from supaglue.syncs where id = " . sync('reserve')) eq 'quota' }, 'it waits for quota', 20);
 is(query("select state, last_error_class, waiting_until > now(), waiting_until < now() + interval '16 min', last_error ~ 'nearly reached: 90. of 1000'
 	from supaglue.syncs where id = " . sync('reserve')), 'waiting|quota|t|t|t', 'a sync over the reserve says what it waits for, and until when');
-wait_until(sub { query("$known'reserve'") =~ /^90\d\|1000\|200\|9\d\|t\|quota$/ }, 'so does rate_limits', 20);
+wait_until(sub { query("${known}'reserve'") =~ /^90\d\|1000\|200\|9\d\|t\|quota$/ }, 'so does rate_limits', 20);
 pass('so does rate_limits');
 my $before = requests('reserve');
 query("select supaglue.resume_sync(" . sync('reserve', 'Lead') . ")");
@@ -138,8 +138,6 @@ $simulator->control('usage', { org => 'midway', used => 75, limit => 100 });
 $simulator->control('reset_counters');
 query("select supaglue.resume_sync(" . sync('midway') . ")");
 wait_until(sub { query("select waiting_for from supaglue.syncs where id = " . sync('midway')) eq 'quota' }, 'a run waits', 20);
-is(query("select status, records_read from supaglue.sync_runs where sync_id = " . sync('midway')), 'IN_PROGRESS|' . 10 * $simulator->counters->{orgs}{midway}{query_more} + 10,
-	'a run waits in the middle') if 0;
 like(query("select status, records_read from supaglue.sync_runs where sync_id = " . sync('midway')), qr/^IN_PROGRESS\|[1-9]0$/, 'a run waits in the middle');
 $node->restart;
 wait_until(sub { query("select count(*) from supaglue.syncs where state = 'waiting' and waiting_for = 'quota' and id = " . sync('midway')) eq '1' },

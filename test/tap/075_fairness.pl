@@ -32,7 +32,7 @@ query("select supaglue.resume_sync(id) from supaglue.syncs where customer_id lik
 my $start = time;
 my $large_sync = "supaglue.sync_id('large', 'salesforce', 'Contact')";
 wait_until(sub { time > $start + 30 && query("select last_success_at is not null from supaglue.syncs where id = $large_sync") eq 't' },
-	'the large one is through, too');
+	'the large one is through, too', 600);
 diag(sprintf '%d records in %.1f s', $records, time - $start);
 
 # A run is due by its next second after the last one ended, so a gap of 1 s is no delay.
