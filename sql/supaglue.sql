@@ -431,7 +431,9 @@ SELECT application_id, customer_id, name, email, created_at FROM supaglue_intern
 COMMENT ON VIEW supaglue.customers IS 'customers';
 
 CREATE VIEW supaglue.connections AS
-SELECT c.id, c.application_id, c.customer_id, p.name AS provider_name, c.status, c.status_reason, c.account_id,
+SELECT c.id, c.application_id, c.customer_id, p.name AS provider_name,
+       CASE WHEN trouble.reason IS NULL THEN c.status ELSE 'degraded' END AS status,
+       coalesce(trouble.reason, c.status_reason) AS status_reason, c.account_id,
        c.account_name, coalesce(c.config ->> 'instance_url', t.base_url) AS instance_url, c.created_at,
        -- Not a column: a run must not lock the row that the token keeper may need meanwhile.
        (SELECT pg_catalog.max(coalesce(r.finished_at, s.last_success_at))
@@ -440,7 +442,14 @@ SELECT c.id, c.application_id, c.customer_id, p.name AS provider_name, c.status,
        t.refreshed_at AS token_refreshed_at
 FROM supaglue_internal.connections c
 JOIN supaglue_internal.providers p ON p.id = c.provider_id
-LEFT JOIN supaglue_internal.tokens t ON t.connection_id = c.id;
+LEFT JOIN supaglue_internal.tokens t ON t.connection_id = c.id
+-- It is let in, but not everywhere. Waiting for a quota or a destination says nothing against it.
+LEFT JOIN LATERAL (
+  SELECT pg_catalog.format('%s: %s', o.object, s.last_error) AS reason
+  FROM supaglue_internal.syncs s JOIN supaglue_internal.objects o ON o.id = s.object_id
+  WHERE s.connection_id = c.id AND NOT s.unavailable
+    AND s.last_error_class IN ('permission', 'gone', 'data', 'provider', 'transient')
+  ORDER BY s.id LIMIT 1) AS trouble ON c.status = 'active';
 COMMENT ON VIEW supaglue.connections IS 'connections and whether they work, without their credentials';
 
 CREATE VIEW supaglue.syncs AS

@@ -141,6 +141,11 @@ wait_until(sub { query("select string_agg(split_part(cause, ' ', 1), ' ') from s
 pass('what is worst comes first');
 unlike(query("select w from supaglue.customers c, supaglue.why(c.customer_id) w"), qr/hidden/, 'no secret is told');
 
+is(query("select string_agg(customer_id || ' ' || status, ', ' order by customer_id) from supaglue.connections where status <> 'active'"),
+	join(', ', map { "$_ " . ($_ =~ /app|revoked/ ? 'reauthorization_required' : 'degraded') } qw(app down forbidden garbage gone rejects revoked)),
+	'the view of connections tells it in a word');
+like(query("select status_reason from supaglue.connections where customer_id = 'forbidden'"), qr/^Contact: .*words of the provider/, '... and the reason');
+
 # --- The whole database ----------------------------------------------------------------------------------------------------
 $node->safe_psql('template1', 'create database copy template postgres');
 is($node->safe_psql('copy', "select count(*), min(cause), min(what_to_do), count(next_attempt_at) from supaglue.why('well')"),
