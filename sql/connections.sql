@@ -108,8 +108,6 @@ SELECT supaglue.sync_id('acme', 'salesforce', 'Contact__c');
 -- Deleting.
 SELECT supaglue.delete_customer('acme');
 \echo :LAST_ERROR_SQLSTATE
-SELECT supaglue.delete_connection(5, erase => true);
-\echo :LAST_ERROR_SQLSTATE
 SELECT supaglue.delete_connection(99);
 \echo :LAST_ERROR_SQLSTATE
 SELECT supaglue.delete_connection(5);

@@ -376,6 +376,27 @@ CREATE INDEX ON supaglue_internal.events USING brin (at);
 CREATE INDEX ON supaglue_internal.events (customer_id) WHERE kind IN ('connection.reauthorization_required', 'sync.deletions_held');
 COMMENT ON TABLE supaglue_internal.events IS 'what happened, written in the transaction of what it tells';
 
+-- What is still to be ended elsewhere of what was ended here: rows in a destination that could not be reached,
+-- tokens at their provider.
+CREATE SEQUENCE supaglue_internal.erasure_id;
+CREATE TABLE supaglue_internal.erasures (
+  id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('supaglue_internal.erasure_id'),
+  what text NOT NULL CHECK (what IN ('rows', 'token')),
+  application_id text COLLATE "C" NOT NULL,
+  customer_id text COLLATE "C" NOT NULL,
+  provider_name text COLLATE "C",  -- null: of all providers
+  destination_id bigint REFERENCES supaglue_internal.destinations,
+  asked_by regrole,                -- whose rights at the destination count where it has no sync config
+  secret bytea,                    -- sealed: what the provider must be told
+  since timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  attempts int NOT NULL DEFAULT 0,
+  next_attempt_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  last_error text,
+  CHECK (CASE what WHEN 'rows' THEN destination_id IS NOT NULL ELSE secret IS NOT NULL END)
+);
+CREATE INDEX ON supaglue_internal.erasures (destination_id);
+COMMENT ON TABLE supaglue_internal.erasures IS 'rows to be erased and tokens to be revoked that could not be yet';
+
 -- Syncs whose row changed, for the fetcher's schedule in memory; losing it costs a full reload.
 CREATE UNLOGGED TABLE supaglue_internal.sync_changes (sync_id bigint NOT NULL);
 COMMENT ON TABLE supaglue_internal.sync_changes IS 'syncs that the fetcher must look at again';
@@ -389,7 +410,7 @@ BEGIN
     'sync_config_id', 'sync_configs', 'schema_id', 'schemas', 'entity_id', 'entities', 'object_id', 'objects', 'customers',
     'connection_id', 'connections', 'field_mappings', 'entity_mappings', 'tokens',
     'sync_id', 'syncs', 'held_deletions', 'run_id', 'run_log', 'rejects', 'event_id', 'events',
-    'schema_change_id', 'schema_changes']
+    'schema_change_id', 'schema_changes', 'erasure_id', 'erasures']
   LOOP
     PERFORM pg_catalog.pg_extension_config_dump(('supaglue_internal.' || name)::regclass, '');
   END LOOP;
@@ -451,6 +472,14 @@ LEFT JOIN LATERAL (
     AND s.last_error_class IN ('permission', 'gone', 'data', 'provider', 'transient')
   ORDER BY s.id LIMIT 1) AS trouble ON c.status = 'active';
 COMMENT ON VIEW supaglue.connections IS 'connections and whether they work, without their credentials';
+
+CREATE VIEW supaglue.erasures AS
+SELECT e.id, e.application_id, e.customer_id, e.provider_name, e.what, d.name AS destination,
+       pg_catalog.format('%I.*', d.config ->> 'schema') AS table_name, e.since, e.attempts, e.next_attempt_at, e.last_error
+FROM supaglue_internal.erasures e
+LEFT JOIN supaglue_internal.destinations d ON d.id = e.destination_id;
+COMMENT ON VIEW supaglue.erasures IS
+  'what of customers could not be ended elsewhere yet: rows in a destination that is away, tokens at their provider';
 
 CREATE VIEW supaglue.syncs AS
 SELECT s.id, n.application_id, n.customer_id, p.name AS provider_name, s.connection_id, o.sync_config_id,
@@ -707,6 +736,13 @@ AS 'MODULE_PATHNAME', 'supaglue_delete_customer';
 COMMENT ON FUNCTION supaglue.delete_customer(text, text) IS
   'deletes a customer who has no connections; rows stay';
 
+CREATE FUNCTION supaglue.erase_customer(customer_id text, application_id text DEFAULT NULL)
+RETURNS TABLE (destination text, table_name text, rows_erased bigint)
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_erase_customer';
+COMMENT ON FUNCTION supaglue.erase_customer(text, text) IS
+  'deletes a customer with the connections, and the rows in every destination; what cannot be reached (rows_erased is null) is erased later, see erasures';
+
 CREATE FUNCTION supaglue.create_connection(config jsonb) RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_create_connection';
@@ -723,7 +759,7 @@ CREATE FUNCTION supaglue.delete_connection(id bigint, erase boolean DEFAULT fals
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_delete_connection';
 COMMENT ON FUNCTION supaglue.delete_connection(bigint, boolean, boolean) IS
-  'deletes a connection and its syncs; rows stay; the credentials are forgotten here, the provider is not asked to revoke them yet';
+  'deletes a connection and its syncs, and with erase its rows in every destination; with revoke, the provider is asked to end the token once this is committed';
 
 CREATE FUNCTION supaglue.test_connection(id bigint, OUT success boolean, OUT message text, OUT account_name text)
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -766,6 +802,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_adopt_database';
 COMMENT ON FUNCTION supaglue.adopt_database() IS
   'lets the syncs of a restored or cloned database run here';
+
+CREATE FUNCTION supaglue.forget_secrets() RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_forget_secrets';
+COMMENT ON FUNCTION supaglue.forget_secrets() IS
+  'deletes every secret of this database, so that a copy can be given away; connections are disabled until they get new ones';
+
+CREATE FUNCTION supaglue.rotate_encryption_key() RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_rotate_encryption_key';
+COMMENT ON FUNCTION supaglue.rotate_encryption_key() IS
+  'makes a new encryption key and seals every stored secret with it; the previous key stays beside it';
 
 
 -- A sync here and now

@@ -4,6 +4,7 @@
 #include "catalog.hpp"
 #include "pg.hpp"
 #include "resource.hpp"
+#include "revocation.hpp"
 #include "sql.hpp"
 #include "sync_rows.hpp"
 
@@ -44,6 +45,23 @@ void replace_credentials(int64 id, const ConnectionRow *row) {
       {int_arg(id), sealed_arg(kConnection, id, row->secret), text_arg(row->base_url),
        time_arg(row->expires_at), bool_arg(row->granted)});
   readmit_connection(id);
+}
+
+Whose end_connection(int64 id, bool erase, bool revoke) {
+  stop_runs(find_syncs({.connection_id = id}));
+  if (sql("SELECT c.application_id, c.customer_id, p.name FROM supaglue_internal.connections c "
+          "JOIN supaglue_internal.providers p ON p.id = c.provider_id WHERE c.id = $1 "
+          "FOR UPDATE OF c",
+          {int_arg(id)}) == 0)
+    no_such(kConnection, id);
+  const Whose whose = {text_at(0, 1), text_at(0, 2), text_at(0, 3)};
+  if (revoke) queue_revocation(id, &whose);
+  if (erase) erase_records(&whose);
+  sql("DELETE FROM supaglue_internal.connections WHERE id = $1", {int_arg(id)});
+  if (erase) erase_orphans();
+  write_connection_event("connection.deleted", whose.application_id, whose.customer_id,
+                         whose.provider_name, id);
+  return whose;
 }
 
 void write_connection_event(const char *kind, const char *application_id, const char *customer_id,

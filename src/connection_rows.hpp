@@ -2,6 +2,7 @@
 // create_connection() with credentials that somebody has, oauth_callback() with new ones.
 #pragma once
 
+#include "erasure.hpp"
 #include "pg.hpp"
 
 namespace supaglue {
@@ -29,6 +30,10 @@ void insert_connection(int64 id, const ConnectionRow *row);
 /// what a refusal of the old ones paused goes on. A refresh that is under way with those finds
 /// another generation, and is not stored.
 void replace_credentials(int64 id, const ConnectionRow *row);
+/// Ends a connection with its syncs, their runs and its credentials, and tells of it. `erase`: our
+/// own records of it go, too; `revoke`: the provider is to end its token once this is committed.
+/// Whose rows are left; raises 42704 when there is no such connection.
+Whose end_connection(int64 id, bool erase, bool revoke);
 /// "connection.created" and the like.
 void write_connection_event(const char *kind, const char *application_id, const char *customer_id,
                             const char *provider_name, int64 id);

@@ -145,19 +145,11 @@ SUPAGLUE_FUNCTION(supaglue_update_connection) {
 
 SUPAGLUE_FUNCTION(supaglue_delete_connection) {
   const int64 id = int_argument(fcinfo, 0, "id");
-  if (!PG_ARGISNULL(1) && PG_GETARG_BOOL(1))
-    ereport(ERROR,
-            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-             errmsg("erasing the rows of a connection is not offered by this version"),
-             errhint("Delete the connection without it, then the rows of the customer by hand.")));
+  const bool erase = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+  const bool revoke = PG_ARGISNULL(2) || PG_GETARG_BOOL(2);
   const Api api = open_api();
-  stop_runs(find_syncs({.connection_id = id}));
-  if (sql("DELETE FROM supaglue_internal.connections c USING supaglue_internal.providers p "
-          "WHERE c.id = $1 AND p.id = c.provider_id RETURNING c.application_id, c.customer_id, "
-          "p.name",
-          {int_arg(id)}) == 0)
-    no_such(kConnection, id);
-  write_connection_event("connection.deleted", text_at(0, 1), text_at(0, 2), text_at(0, 3), id);
+  const Whose whose = end_connection(id, erase, revoke);
+  if (erase) erase_rows(&whose, api.caller);
   close_api(api);
   PG_RETURN_VOID();
 }

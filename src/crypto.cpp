@@ -179,6 +179,9 @@ std::string seal(const Key &key, std::string_view purpose, std::string_view plai
 
 std::string unseal(const Key &key, std::string_view purpose, std::string_view sealed) {
   require_key(key);
+  if (sealed.empty())
+    throw Error(ErrorClass::kInternal, "a stored secret was forgotten",
+                "supaglue.forget_secrets() was called.", "Give the secret again.");
   if (sealed.size() < kTextAt || sealed[0] != kVersion)
     throw Error(ErrorClass::kInternal, "a stored secret is damaged",
                 "It does not have the form of a sealed secret.");

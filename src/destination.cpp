@@ -317,6 +317,13 @@ Destination *join_destination(int64 destination_id, Oid owner) {
   return there->destination;
 }
 
+bool has_joined(int64 destination_id) {
+  const Joined *there = find_joined(destination_id);
+  return there != nullptr && there->level == GetCurrentTransactionNestLevel();
+}
+
+Destination *open_here(Oid owner) { return open_local(owner); }
+
 char *destination_failure(const char *name, const char *config, const char *secret, Oid owner) {
   if (is_remote_config(config)) return remote_failure(name, config, secret, owner);
   const char *schema = guarded_text([&] { return Json::parse(config).value("schema", ""); });

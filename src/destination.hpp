@@ -53,6 +53,12 @@ Destination *open_destination(int64 destination_id, Oid owner);
 /// back with it (or with its savepoint).
 Destination *join_destination(int64 destination_id, Oid owner);
 
+/// Whether this transaction, at its present depth of savepoints, has joined a destination.
+bool has_joined(int64 destination_id);
+
+/// This database, for a role, outside any destination that is configured.
+Destination *open_here(Oid owner);
+
 /// Whether a destination can be reached and written to, without raising when it cannot: null, or
 /// why not. `config` and `secret` are JSON in normal form; `secret` may be null. Nothing of a
 /// secret is in the answer.

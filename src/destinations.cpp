@@ -98,6 +98,12 @@ SUPAGLUE_FUNCTION(supaglue_delete_destination) {
              errmsg("destination \"%s\" is in use", name),
              errdetail("Used by %s: %s.", counted(int_at(0, 1), "sync config"), text_at(0, 2)),
              errhint("Delete what uses it first.")));
+  if (sql("SELECT FROM supaglue_internal.erasures WHERE destination_id = $1 LIMIT 1",
+          {int_arg(id)}) > 0)
+    ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+                    errmsg("destination \"%s\" is in use", name),
+                    errdetail("Rows of customers are still to be erased there."),
+                    errhint("View supaglue.erasures shows them and why they are still there.")));
   sql("DELETE FROM supaglue_internal.destinations WHERE id = $1", {int_arg(id)});
   close_api(api);
   PG_RETURN_VOID();

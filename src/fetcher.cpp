@@ -11,6 +11,7 @@
 #include "parking.hpp"
 #include "pg.hpp"
 #include "refresh.hpp"
+#include "revocation.hpp"
 #include "settings.hpp"
 #include "spool.hpp"
 #include "sql.hpp"
@@ -36,6 +37,7 @@ struct Fetcher {
   Agenda agenda;
   Jobs jobs{pool};
   Refreshes refreshes;
+  Revocations revocations;
   Oid extension = InvalidOid;
   int workers = 0;
   int slot = 0;
@@ -84,6 +86,7 @@ void tend(Fetcher *fetcher, Job *job) {
 // Forgets everything: this database is not to be served, for now or any more.
 void forget(Fetcher *fetcher) {
   drop_refreshes(&fetcher->refreshes, &fetcher->pool);
+  drop_revocations(&fetcher->revocations, &fetcher->pool);
   guard([&] {
     fetcher->jobs.by_run.clear();
     fetcher->jobs.budgets = Budgets();
@@ -196,6 +199,7 @@ bool look(Fetcher *fetcher) {
       settled = reload(fetcher);
     else
       read_changes(fetcher);
+    if (fetcher->place.number == 0) read_revocations(&fetcher->revocations);
     if (now >= fetcher->next_tidy_ms) fetcher->slot = tidy_spool(fetcher->slot);
   });
   if (outcome.standing == Standing::kDisabled)
@@ -210,6 +214,10 @@ bool look(Fetcher *fetcher) {
   if (whole && fetcher->jobs.served)
     fetcher->next_reload_ms = now + (settled ? kReloadMs : kSettleMs);
   fetcher->next_look_ms = std::min(now + kLookMs, fetcher->next_reload_ms);
+  if (fetcher->revocations.next_ms != 0)
+    fetcher->next_look_ms = std::min(fetcher->next_look_ms, fetcher->revocations.next_ms);
+  if (whole && fetcher->jobs.served)
+    keep_alive(&fetcher->refreshes, &fetcher->jobs, fetcher->workers, fetcher->place.number);
   if (now >= fetcher->next_tidy_ms) fetcher->next_tidy_ms = now + kTidyMs;
   return fetcher->jobs.served;
 }
@@ -311,6 +319,7 @@ void tend_all(Fetcher *fetcher) {
   fetcher->claimed = InvalidXLogRecPtr;
   guard([&] { fetcher->pool.pump(); });
   tend_refreshes(&fetcher->refreshes, &fetcher->jobs);
+  tend_revocations(&fetcher->revocations, &fetcher->pool);
   claim_due(fetcher);
   size_t count;
   Job **jobs = all_jobs(&fetcher->jobs, &count);

@@ -4,9 +4,8 @@
 // their table.
 #include "token.hpp"
 
-#include "pg.hpp"
-
 #include "catalog.hpp"
+#include "pg.hpp"
 #include "reading.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
@@ -119,7 +118,7 @@ void refresh(const Errand *errand, Report *report) {
   if (error != nullptr) {
     // What no request can renew, the provider has refused already.
     if (state != nullptr && error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
-      refuse_tokens(id, state->access.generation, reason_of(error));
+      refuse_tokens(id, state->access.generation, reason_of(error), true);
     return report_failure(report, error);
   }
   if (state == nullptr) {
@@ -131,19 +130,25 @@ void refresh(const Errand *errand, Report *report) {
     return;
   }
 
-  exchange(&work->request, &work->response);
-  const int64 now = now_ms();
-  error = unit_of_work([&] {
-    guard(
-        [&] { work->tokens = token_answer(*work->connector, state->grant, work->response, now); });
-  });
-  if (error != nullptr) {
-    if (error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION &&
-        !refuse_tokens(id, state->access.generation, reason_of(error))) {
+  for (int refusals = 1;; ++refusals) {
+    exchange(&work->request, &work->response);
+    const int64 now = now_ms();
+    error = unit_of_work([&] {
+      guard([&] {
+        work->tokens = token_answer(*work->connector, state->grant, work->response, now);
+      });
+    });
+    if (error == nullptr) break;
+    if (error->sqlerrcode != ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
+      return report_failure(report, error);
+    const int64 wait_ms = wait_after_refusal_ms(refusals, state->lost);
+    if (!refuse_tokens(id, state->access.generation, reason_of(error), wait_ms == 0)) {
       report->state = Report::kFresh;  // by other credentials
       return;
     }
-    return report_failure(report, error);
+    if (wait_ms == 0) return report_failure(report, error);
+    const int64 again_at = now_ms() + wait_ms;
+    while (now_ms() < again_at) wait_until(again_at, -1);
   }
   error = store_tokens(id, state->access.generation, &work->tokens);
   if (error != nullptr) return report_failure(report, error);

@@ -4,6 +4,7 @@
 #include "catalog.hpp"
 #include "destination.hpp"
 #include "epoch.hpp"
+#include "erasure_queue.hpp"
 #include "lease.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
@@ -279,12 +280,17 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
   before_shmem_exit(before_exit, 0);
   MemoryContext round =
       AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);
+  int64 next_erasure_ms = 0;
   int64 next_sweep_ms = 0;  // at once: a server may never run for that long
   for (;;) {
     MemoryContextSwitchTo(round);
     MemoryContextReset(round);
     int64 run_id, rest_ms;
     const Outcome outcome = look(&place, &run_id, &rest_ms);
+    if (place.number == 0 && outcome.done() && (run_id == 0 || now_ms() >= next_erasure_ms)) {
+      rest_ms = Min(rest_ms, tend_erasures());
+      next_erasure_ms = now_ms() + rest_ms;
+    }
     if (run_id != 0) {
       merge_one(run_id);
       CHECK_FOR_INTERRUPTS();

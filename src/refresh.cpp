@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "keep_alive.hpp"
 #include "pg.hpp"
 #include "sql.hpp"
 #include "token.hpp"
@@ -45,24 +46,27 @@ Token offer_token(Jobs *jobs, Job *job, TokenState **state) {
   return given ? Token::kGiven : Token::kStale;
 }
 
-void ask_for_token(Refreshes *refreshes, Pool *pool, Job *job, const TokenState *state) {
+// Asks the provider, by a connector that the guard body `connector_of` gives. The lock is ours; it
+// is given up when that fails.
+template <typename ConnectorOf>
+bool ask_for_token(Refreshes *refreshes, Pool *pool, int64 connection_id, const TokenState *state,
+                   ConnectorOf &&connector_of, Raised *raised) {
   const int64 now = now_ms();
-  Raised raised;
   const bool asked = attempt(
       [&] {
         auto refresh = std::make_unique<Refresh>();
-        refresh->connection_id = job->connection_id;
+        refresh->connection_id = connection_id;
         refresh->generation = state->access.generation;
         refresh->grant = state->grant;
-        refresh->connector = job->fetch->connector();
+        refresh->lost = state->lost;
+        refresh->connector = connector_of();
         refresh->transfer = pool->start(token_request(*refresh->connector, refresh->grant, now));
         refresh->attempts = 1;
-        refreshes->by_connection.emplace(job->connection_id, std::move(refresh));
+        refreshes->by_connection.emplace(int64{connection_id}, std::move(refresh));
       },
-      &raised);
-  if (asked) return;
-  unlock_tokens(job->connection_id);
-  fail_job(job, &raised);
+      raised);
+  if (!asked) unlock_tokens(connection_id);
+  return asked;
 }
 
 // A refresh that is over, well or not: its jobs go on or fail.
@@ -113,9 +117,14 @@ void take_token_answer(Refreshes *refreshes, Jobs *jobs, Refresh *refresh,
     return end_refresh(refreshes, jobs, refresh, error == nullptr ? nullptr : &raised);
   }
   if (strcmp(raised.sqlstate, sqlstate_of(ErrorClass::kAuthentication)) == 0) {
+    const int64 wait_ms = wait_after_refusal_ms(++refresh->refusals, refresh->lost);
     if (!refuse_tokens(refresh->connection_id, refresh->generation,
-                       raised.detail[0] != '\0' ? raised.detail : raised.message))
+                       raised.detail[0] != '\0' ? raised.detail : raised.message, wait_ms == 0))
       return end_refresh(refreshes, jobs, refresh, nullptr);
+    if (wait_ms > 0) {
+      refresh->not_before_ms = now + wait_ms;
+      return;
+    }
   } else {
     const int64 asked = guard([&] { return asked_wait_ms(*response, now); });
     const bool passes = strcmp(raised.sqlstate, sqlstate_of(ErrorClass::kTransient)) == 0;
@@ -147,7 +156,11 @@ bool see_to_token(Refreshes *refreshes, Jobs *jobs, Job *job) {
     return token == Token::kGiven;
   }
   if (job->refreshes++ < kTokenAttempts) {
-    ask_for_token(refreshes, &jobs->pool, job, state);
+    Raised raised;
+    if (!ask_for_token(
+            refreshes, &jobs->pool, job->connection_id, state,
+            [&] { return job->fetch->connector(); }, &raised))
+      fail_job(job, &raised);
     return false;
   }
   unlock_tokens(job->connection_id);
@@ -155,6 +168,26 @@ bool see_to_token(Refreshes *refreshes, Jobs *jobs, Job *job) {
            format("connection " INT64_FORMAT " has no usable token", job->connection_id),
            "The provider's answer to the refresh named none, or no address.");
   return true;
+}
+
+void keep_alive(Refreshes *refreshes, Jobs *jobs, int workers, int number) {
+  MemoryContext context = CurrentMemoryContext;
+  ListCell *cell;
+  foreach (cell, idle_connections(workers, number)) {
+    const auto *idle = static_cast<const IdleConnection *>(lfirst(cell));
+    if (refreshes->by_connection.count(idle->id) > 0 || !lock_tokens(idle->id)) continue;
+    TokenState *state = nullptr;
+    const Outcome outcome = work([&] { state = load_tokens(context, idle->id); });
+    // Whoever had the lock before us may have refreshed.
+    if (!outcome.done() || state->access.generation != idle->generation) {
+      unlock_tokens(idle->id);
+      continue;
+    }
+    Raised raised;
+    ask_for_token(
+        refreshes, &jobs->pool, idle->id, state,
+        [&] { return Connector::builtin(idle->provider_name); }, &raised);
+  }
 }
 
 void tend_refreshes(Refreshes *refreshes, Jobs *jobs) {

@@ -19,6 +19,8 @@ struct Refresh {
   Grant grant;
   Pool::Transfer transfer = 0;
   int attempts = 0;
+  int refusals = 0;   // in a row
+  bool lost = false;  // the grant was thought to be, before
   int64 not_before_ms = 0;
 };
 
@@ -28,6 +30,9 @@ struct Refreshes {
 
 /// Sees to a job that needs a token. False: it has to wait, or it failed.
 bool see_to_token(Refreshes *refreshes, Jobs *jobs, Job *job);
+/// Refreshes the tokens of connections that nothing has refreshed for so long that their provider
+/// might forget them; of those whose number is this fetcher's.
+void keep_alive(Refreshes *refreshes, Jobs *jobs, int workers, int number);
 /// Moves them on without waiting; the jobs of one that is over go on or fail.
 void tend_refreshes(Refreshes *refreshes, Jobs *jobs);
 /// Waits for the answers that are under way, but only for a moment: what a provider that rotates

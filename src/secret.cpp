@@ -1,6 +1,8 @@
 // pg: secrets of this server. See secret.hpp.
 #include "secret.hpp"
 
+#include <unistd.h>
+
 #include "pg.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
@@ -18,13 +20,33 @@ const char *key_path() {
   return key_is_configured() ? settings.encryption_key_file : format("%s/supaglue.key", DataDir);
 }
 
-char *unsealed(const char *purpose, const bytea *sealed, bool read_files) {
-  const char *path = key_path();
+char *previous_path() { return format("%s.previous", key_path()); }
+
+// With the key of that path. Null: it does not fit, and `raised` says why.
+char *unsealed_by(const char *path, const char *purpose, const bytea *sealed, bool read_files,
+                  Raised *raised) {
   const std::string_view bytes(VARDATA_ANY(sealed), VARSIZE_ANY_EXHDR(sealed));
-  return guarded_text([&] {
-    const std::string plain = unseal(read_key(path), purpose, bytes);
-    return read_files ? with_secret_files(plain) : plain;
-  });
+  auto *plain = make_in<std::string>(CurrentMemoryContext);
+  if (!attempt([&] { *plain = unseal(read_key(path), purpose, bytes); }, raised)) return nullptr;
+  if (read_files) guard([&] { *plain = with_secret_files(*plain); });
+  return pnstrdup(plain->data(), plain->size());
+}
+
+char *unsealed(const char *purpose, const bytea *sealed, bool read_files) {
+  Raised raised, of_previous;
+  char *plain = unsealed_by(key_path(), purpose, sealed, read_files, &raised);
+  const char *previous = previous_path();
+  if (plain == nullptr && access(previous, F_OK) == 0)
+    plain = unsealed_by(previous, purpose, sealed, read_files, &of_previous);
+  if (plain == nullptr) raised.raise();
+  return plain;
+}
+
+void require_done(bool done, const char *path) {
+  if (!done)
+    ereport(ERROR, (errcode_for_file_access(),
+                    errmsg("could not write the encryption key file \"%s\": %m", path),
+                    errhint("The server must be able to write the folder of the key file.")));
 }
 
 }  // namespace
@@ -50,6 +72,21 @@ char *unseal_secret(const char *purpose, const bytea *sealed) {
 char *unseal_secret_as_stored(const char *purpose, const bytea *sealed) {
   if (sealed == nullptr) return nullptr;
   return unsealed(purpose, sealed, false);
+}
+
+// No crash leaves the file missing: the new key is written whole, and takes its place in one step.
+void replace_key() {
+  const char *path = key_path(), *next = format("%s.next", path), *previous = previous_path();
+  require_done(unlink(next) == 0 || errno == ENOENT, next);
+  guard([&] { make_key(next); });
+  require_done(unlink(previous) == 0 || errno == ENOENT, previous);
+  require_done(link(path, previous) == 0 || errno == ENOENT, previous);
+  durable_rename(next, path, ERROR);
+}
+
+bool has_current_key(const char *purpose, const bytea *sealed) {
+  Raised raised;
+  return unsealed_by(key_path(), purpose, sealed, false, &raised) != nullptr;
 }
 
 char *read_secret_files(const char *plain) {

@@ -15,6 +15,12 @@ char *unseal_secret(const char *purpose, const bytea *sealed);
 /// The same without reading the files: for update_*(). Null gives null.
 char *unseal_secret_as_stored(const char *purpose, const bytea *sealed);
 
+/// Makes a new key; the one that was is kept beside it ("<file>.previous"), and unseals what it has
+/// sealed. The one before that is gone.
+void replace_key();
+/// Whether the key as it is now unseals it.
+bool has_current_key(const char *purpose, const bytea *sealed);
+
 /// The same replacement in a secret that is not sealed. Null gives null.
 char *read_secret_files(const char *plain);
 

@@ -152,7 +152,7 @@ void readmit_connection(int64 connection_id) {
 void readmit_unlocked(int64 connection_id) {
   sql("UPDATE supaglue_internal.connections SET status = 'active', status_reason = NULL "
       "WHERE id IN (SELECT id FROM supaglue_internal.connections "
-      "             WHERE id = $1 AND status = 'reauthorization_required' "
+      "             WHERE id = $1 AND status IN ('reauthorization_required', 'degraded') "
       "             FOR NO KEY UPDATE SKIP LOCKED)",
       {int_arg(connection_id)});
   unpause(connection_id, "paused_by @> '{authentication}'", "SKIP LOCKED");

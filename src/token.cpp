@@ -26,10 +26,11 @@ int64 least_life_ms(TimestampTz expires_at, TimestampTz refreshed_at) {
   return Min(kLeastLifeMs, (ms_of_time(expires_at) - ms_of_time(refreshed_at)) / 2);
 }
 
-CredentialTexts read_texts(int64 connection_id) {
+CredentialTexts read_texts(int64 connection_id, bool *lost) {
   if (sql_latest("SELECT p.name, c.config::pg_catalog.text, p.config::pg_catalog.text, p.id,"
                  " p.secret, t.secret, t.generation, t.base_url, t.expires_at,"
-                 " t.refreshed_at"
+                 " t.refreshed_at,"
+                 " c.status OPERATOR(pg_catalog.=) 'reauthorization_required'"
                  " FROM supaglue_internal.connections c"
                  " JOIN supaglue_internal.providers p ON p.id OPERATOR(pg_catalog.=) c.provider_id"
                  " JOIN supaglue_internal.tokens t ON t.connection_id OPERATOR(pg_catalog.=) c.id"
@@ -38,6 +39,7 @@ CredentialTexts read_texts(int64 connection_id) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                     errmsg("connection " INT64_FORMAT " does not exist", connection_id)));
   const TimestampTz expires_at = time_at(0, 9);
+  *lost = bool_at(0, 11);
   CredentialTexts texts = {};
   texts.provider_name = text_at(0, 1);
   texts.connection_config = text_at(0, 2);
@@ -76,7 +78,7 @@ LOCKTAG lock_of(int64 connection_id) {
 
 TokenState *load_tokens(MemoryContext context, int64 connection_id) {
   auto *state = make_in<TokenState>(context);
-  const CredentialTexts texts = read_texts(connection_id);
+  const CredentialTexts texts = read_texts(connection_id, &state->lost);
   guard([&] { resolve_credential(texts, &state->access, &state->grant); });
   return state;
 }
@@ -136,6 +138,17 @@ bool is_current(int64 connection_id, int64 generation) {
              {int_arg(connection_id), int_arg(generation)}) > 0;
 }
 
+/// It may be granted yet. Never waits, as above.
+bool degrade(int64 connection_id, int64 generation, const char *reason) {
+  sql("UPDATE supaglue_internal.connections SET status = 'degraded', status_reason = $3"
+      " WHERE id IN (SELECT c.id FROM supaglue_internal.connections c"
+      "              JOIN supaglue_internal.tokens t ON t.connection_id = c.id"
+      "              WHERE c.id = $1 AND t.generation = $2 AND c.status IN ('active', 'degraded')"
+      "              FOR NO KEY UPDATE OF c SKIP LOCKED)",
+      {int_arg(connection_id), int_arg(generation), text_arg(reason)});
+  return is_current(connection_id, generation);
+}
+
 /// False: other credentials were stored meanwhile.
 bool refuse(int64 connection_id, int64 generation, const char *reason) {
   keep_durably();
@@ -169,9 +182,12 @@ ErrorData *store_tokens(int64 connection_id, int64 generation, const Tokens *tok
   return nullptr;
 }
 
-bool refuse_tokens(int64 connection_id, int64 generation, const char *reason) {
+bool refuse_tokens(int64 connection_id, int64 generation, const char *reason, bool lost) {
   bool stands = true;
-  unit_of_work([&] { stands = refuse(connection_id, generation, reason); });
+  unit_of_work([&] {
+    stands = lost ? refuse(connection_id, generation, reason)
+                  : degrade(connection_id, generation, reason);
+  });
   return stands;
 }
 

@@ -12,7 +12,16 @@ namespace supaglue {
 struct TokenState {
   Access access;  // generation 0 and an empty access token before the first refresh
   Grant grant;
+  bool lost = false;  // the provider has refused it, as far as we know for good
 };
+
+/// How long to wait before a grant is tried again that the provider has refused so often in a row
+/// (from 1), because some refuse now and then what they grant a moment later; 0: it is lost.
+/// `known`: it was thought to be lost before. One rule for the fetcher and the token keeper; all
+/// tries are over within five seconds, because somebody may wait for them.
+constexpr int64 wait_after_refusal_ms(int refusals, bool known) {
+  return known || refusals > 2 ? 0 : refusals == 1 ? 1'000 : 4'000;
+}
 
 /// Reads a connection's tokens with the newest snapshot (in a transaction, SPI connected, acting as
 /// the extension's owner) into an object owned by `context`.
@@ -35,9 +44,10 @@ void unlock_tokens(int64 connection_id);
 /// active again, and its syncs are due. An error is logged and returned, null when all went well;
 /// no transaction may be under way.
 ErrorData *store_tokens(int64 connection_id, int64 generation, const Tokens *tokens);
-/// Records that the provider refused the grant: connection status, event. False: nothing is said of
-/// the connection by that, because it has got other credentials meanwhile. Errors are logged; no
-/// transaction may be under way.
-bool refuse_tokens(int64 connection_id, int64 generation, const char *reason);
+/// Records that the provider refused the grant: connection status, event; `lost`: for good, else
+/// the connection is degraded until another try. False: nothing is said of the connection by that,
+/// because it has got other credentials meanwhile. Errors are logged; no transaction may be under
+/// way.
+bool refuse_tokens(int64 connection_id, int64 generation, const char *reason, bool lost);
 
 }  // namespace supaglue

@@ -113,6 +113,8 @@ TEST_F(CryptoTest, TellsAnotherKeyFromDamage) {
   Key key{std::string(32, 'k')};
   Key other{std::string(32, 'o')};
   std::string sealed = seal(key, "connection 7", "secret");
+  EXPECT_EQ(error_of([&] { unseal(key, "connection 7", ""); }).message,
+            "a stored secret was forgotten");
   EXPECT_EQ(error_of([&] { unseal(other, "connection 7", sealed); }).message,
             "a stored secret is sealed with another key");
   EXPECT_EQ(error_of([&] { unseal(key, "connection 8", sealed); }).message,
