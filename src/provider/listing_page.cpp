@@ -213,7 +213,8 @@ void AnswerReader::read_id(ondemand::value value, std::string_view token, Record
   copy(value, 0);
   const size_t length = out.size() - at - (is_text ? 1 : 0);
   const bool plain = std::string_view(out).substr(at, length).find('\\') == out.npos;
-  if ((is_text || is_number(token)) && plain) spans.id = {at, length};
+  // Of a key that comes twice the last value stands, as it does for jsonb.
+  spans.id = (is_text || is_number(token)) && plain ? Span{at, length} : Span{};
 }
 
 /// Writes a time in its one form; false: it is none.

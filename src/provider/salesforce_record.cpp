@@ -54,6 +54,10 @@ void SalesforceRecordWriter::begin() {
 }
 
 void SalesforceRecordWriter::put_key(std::string_view key) {
+  // Of a key that comes twice the last value stands, as it does for jsonb.
+  if (key == fields_.id) record_.id = {};
+  if (key == fields_.stamp) record_.modified = {};
+  if (key == fields_.deleted) record_.deleted = false;
   if (page_.storage.back() != '{') page_.storage += ',';
   page_.storage.append("\"").append(key).append("\":");
 }
@@ -109,9 +113,9 @@ void SalesforceRecordWriter::put_string_from(std::string_view key, size_t at) {
 void SalesforceRecordWriter::put_scalar(std::string_view key, std::string_view token) {
   put_key(key);
   if (key == fields_.deleted) record_.deleted = token == "true";
-  if (!fits_jsonb(token))
-    record_.unfit = "the number of " + std::string(key) + " is beyond what Postgres can hold";
-  const bool quoted = token != "null" && fields_.untyped.contains(key);
+  // A number beyond what Postgres can hold is kept as text: whole, and no reason to lose the
+  // record.
+  const bool quoted = (token != "null" && fields_.untyped.contains(key)) || !fits_jsonb(token);
   if (quoted) page_.storage += '"';
   page_.storage.append(token);
   if (quoted) page_.storage += '"';

@@ -39,7 +39,7 @@ class SalesforceRecordWriter {
   bool put_json_string(std::string_view key, std::string_view token);
   /// Any text, valid UTF-8.
   void put_text(std::string_view key, std::string_view text);
-  /// A number, true, false or null, as JSON spells it.
+  /// A number, true, false or null, as JSON spells it. What is beyond a number of Postgres is text.
   void put_scalar(std::string_view key, std::string_view token);
   /// Keeps the record that began, or sets it aside.
   void end();

@@ -39,7 +39,9 @@ Response Control::provider(const Request &request) {
     response = {fault->kind == "garbage" ? 200 : fault->status, fault->body};
     if (fault->body.starts_with("<")) response.type = "text/html;charset=utf-8";
   } else {
-    response = is_hubspot ? hubspot_.answer(request, target) : salesforce_.answer(request, target);
+    Request asked = request;
+    if (fault && fault->kind == "edit") asked.headers.erase("accept-encoding");
+    response = is_hubspot ? hubspot_.answer(asked, target) : salesforce_.answer(asked, target);
   }
   if (fault) break_answer(response, *fault);
   const std::lock_guard lock(mutex_);
@@ -100,6 +102,12 @@ void Control::break_answer(Response &response, const Fault &fault) {
   if (fault.kind == "cut") response.mishap = Mishap::cut;
   if (fault.kind == "drip") response.mishap = Mishap::drip;
   if (fault.kind == "close") response.mishap = Mishap::close;
+  if (fault.kind == "edit") {
+    std::string text = *response.body;
+    const size_t at = text.find(fault.find);
+    if (at != text.npos) text.replace(at, fault.find.size(), fault.body);
+    response.body = std::make_shared<const std::string>(std::move(text));
+  }
   if (fault.kind != "truncate_gzip") return;
   const std::string zipped = response.is_gzip ? *response.body : *gzip(*response.body);
   response.body = std::make_shared<const std::string>(zipped.substr(0, zipped.size() / 2));
@@ -323,9 +331,9 @@ json Control::disturb(const std::string &name, const json &document) {
     released_.notify_all();
   }
   if (name == "fault") {
-    static const std::set<std::string> kinds = {"delay", "status", "cut",          "garbage",
-                                                "drip",  "close",  "truncate_gzip"};
-    allow(document, {"match", "times", "after", "kind", "ms", "status", "body", "headers"});
+    static const std::set<std::string> kinds = {"delay", "status", "cut",           "garbage",
+                                                "drip",  "close",  "truncate_gzip", "edit"};
+    allow(document, {"match", "times", "after", "kind", "ms", "status", "find", "body", "headers"});
     Fault fault;
     fault.match = match_from(document.value("match", json::object()));
     fault.times = document.value("times", 1);
@@ -334,6 +342,7 @@ json Control::disturb(const std::string &name, const json &document) {
     if (!kinds.count(fault.kind)) throw CommandError("unknown kind of fault '" + fault.kind + "'");
     fault.ms = document.value("ms", 0);
     fault.status = document.value("status", 503);
+    fault.find = document.value("find", "");
     const json body = document.value("body", json(""));
     fault.body = body.is_string() ? body.get<std::string>() : body.dump();
     if (fault.kind == "garbage" && fault.body.empty())

@@ -35,7 +35,7 @@ class Control {
   struct Fault {
     Match match;
     long times = 1, after = 0;
-    std::string kind, body;
+    std::string kind, find, body;
     int ms = 0, status = 503;
     std::vector<std::pair<std::string, std::string>> headers;
     size_t happened = 0;

@@ -90,7 +90,6 @@ my %cases = (
 	describe_wide => [ 'gone', qr/No such column/, status('describe', 200, '{"fields": [' . join(',', '{"name": "Id", "type": "id"}',
 		map { qq({"name": "AFieldWithARatherLongName$_", "type": "string"}) } 1 .. 1000) . ']}') ],
 	huge_id => [ 'data', qr/./, records(map { '{"Id": "' . join('', map { chr(97 + rand 26) } 1 .. 9000) . '"}' } ('a' .. 'z')) ],
-	huge_number => [ 'data', qr/./, records(map { record("aa$_", ', "Amount": 1e200000') } ('a' .. 'z')) ],
 );
 
 
@@ -108,6 +107,8 @@ my %odd = (
 		(select raw->>'LastName' = E'a\\uFFFDb\\uFFFDc' from r)", records(record('nul', ', "LastName": "a\u0000b\ud800c"')) ],
 	number => [ "records_inserted = 1 and (select (raw->'Amount')::numeric = 1e400 from r)",
 		records(record('num', ', "Amount": 1e400')) ],
+	huge_number => [ "records_inserted = 26 and records_rejected = 0 and (select bool_and(raw->>'Amount' = '1e200000') from r)",
+		records(map { record("aa$_", ', "Amount": 1e200000') } ('a' .. 'z')) ],
 	long => [ "records_inserted = 1 and (select length(raw->>'Description') = 3000000 from r)",
 		records(record('lng', ', "Description": "' . ('x' x 3_000_000) . '"')) ],
 	no_id => [ "records_inserted = 2 and records_rejected = 1 and exists (select from supaglue.sync_rejects j

@@ -310,8 +310,22 @@ TEST(SalesforceTest, SetsAsideWhatPostgresCannotHold) {
   for (const char *number : {"1e131072", "1e200000", "-1e-16384", "0.1e-16383", "10e131071",
                              "1e99999999999999999999", "1e-99999999999999999999"}) {
     page = read_records(R"({"N":)" + std::string(number) + R"(,"Id":"a"})");
-    ASSERT_EQ(page.rejects.size(), 1U) << number;
-    EXPECT_EQ(page.rejects[0].reason, "the number of N is beyond what Postgres can hold");
+    ASSERT_EQ(page.records.size(), 1U) << number;
+    EXPECT_EQ(Json::parse(page.records[0].raw)["N"], number);
+  }
+}
+
+TEST(SalesforceTest, TakesTheLastValueOfAKeyThatComesTwice) {
+  Page page = read_records(
+      R"({"Id":"a","Id":"b","IsDeleted":true,"IsDeleted":null,"SystemModstamp":"2024-01-31T10:00:00.000+0000","SystemModstamp":null})");
+  ASSERT_EQ(page.records.size(), 1U);
+  EXPECT_EQ(page.records[0].id, "b");
+  EXPECT_EQ(page.records[0].modified, "");
+  EXPECT_FALSE(page.records[0].deleted);
+  for (const char *last : {"5", "null", R"("\n")", R"("")"}) {
+    page = read_records(R"({"Id":"a","Id":)" + std::string(last) + "}");
+    ASSERT_EQ(page.rejects.size(), 1U) << last;
+    EXPECT_EQ(page.rejects[0].reason, "the record has no Id");
   }
 }
 
@@ -776,12 +790,12 @@ TEST(SalesforceBulkTest, ReplacesAndSetsAsideWhatPostgresCannotHold) {
   std::string body = kHeader + line("a", std::string("x\0y", 3)) + line("") +
                      R"("c","false","x","1e200000","","","","")";
   Page page = std::move(source->accept(page_of_job(body, "null", 3)).page);
-  ASSERT_EQ(page.records.size(), 1U);
+  ASSERT_EQ(page.records.size(), 2U);
   EXPECT_EQ(Json::parse(page.records[0].raw)["Name"], "x\ufffdy");
   EXPECT_EQ(page.replaced_characters, 1);
-  ASSERT_EQ(page.rejects.size(), 2U);
+  EXPECT_EQ(Json::parse(page.records[1].raw)["Amount__c"], "1e200000");
+  ASSERT_EQ(page.rejects.size(), 1U);
   EXPECT_EQ(page.rejects[0].reason, "the record has no Id");
-  EXPECT_EQ(page.rejects[1].reason, "the number of Amount__c is beyond what Postgres can hold");
 }
 
 TEST(SalesforceBulkTest, ReadsAnEmptyResult) {
