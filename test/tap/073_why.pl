@@ -134,6 +134,10 @@ answers("'well', null, 'Opportunity'", 'running', qr/fetched, and being written 
 $session->query_safe('rollback');
 $session->quit;
 
+# What is set by hand here.
+query("update supaglue_internal.syncs set paused_by = '{quarantine}', last_error = 'words of the destination' where id = ${\ $id->('waits', 'Ghost__c')}");
+answers("'waits', null, 'Ghost__c'", 'quarantined', qr/^given up/, qr/words of the destination/, call('resume_sync', $id->('waits', 'Ghost__c')), 'next_attempt_at is null');
+
 # All of a customer's, what is worst first; never a secret.
 is(query("select string_agg(object, ' ') from supaglue.why('moved')") =~ tr/ //, query("select count(*) - 1 from supaglue.syncs where customer_id = 'moved'"),
 	'all syncs of a customer, when no object is named');
