@@ -150,6 +150,8 @@ is(query("select string_agg(customer_id || ' ' || status, ', ' order by customer
 	'the view of connections tells it in a word');
 like(query("select status_reason from supaglue.connections where customer_id = 'forbidden'"), qr/^Contact: .*words of the provider/, '... and the reason');
 
+is(query("set role app; select count(*) from supaglue.why('moved')"), '8', 'a role that may call it needs no other right');
+
 # --- The whole database ----------------------------------------------------------------------------------------------------
 $node->safe_psql('template1', 'create database copy template postgres');
 is($node->safe_psql('copy', "select count(*), min(cause), min(what_to_do), count(next_attempt_at) from supaglue.why('well')"),
