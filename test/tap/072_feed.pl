@@ -187,6 +187,22 @@ my ($id, $cursor) = split /\|/, query("select payload->>'id', cursor from supagl
 query("update supaglue_internal.events set at = at + interval '1 microsecond' where id = $id");
 is(refused("'$cursor'", '22023'), 'refused', 'a cursor of another state of the database');
 
+# A cursor goes with the database, but not back to a state before it.
+my $dump = "$PostgreSQL::Test::Utils::tmp_check/feed.sql";
+my $dumped = query('select cursor from copy.place');
+$node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres') ], 'the database is dumped');
+query('create database restored template template0');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'and restored');
+query(materialize('delta'));
+poll();
+is($node->safe_psql('restored', "select count(*) from supaglue.read_events('$dumped')"), '0', 'a cursor from before the dump is good there');
+like(($node->psql('restored', "select * from supaglue.read_events('" . query('select cursor from copy.place') . "')"))[2],
+	qr/no cursor of this feed/, 'one from after it is not');
+$node->safe_psql('restored', 'set client_min_messages = error; select supaglue.adopt_database(); ' . materialize('delta'));
+is($node->safe_psql('restored', "select event from supaglue.read_events('$dumped')"), 'sync.complete', 'and the feed goes on there');
+like(($node->psql('restored', "select * from supaglue.read_events('" . query('select cursor from copy.place') . "')"))[2],
+	qr/no cursor of this feed/, 'nor is it when there is another event of its id');
+
 # What is past its retention goes; a consumer that has not seen all of it is told.
 $node->append_conf('postgresql.conf', "supaglue.enabled = on\nsupaglue.event_retention = '1h'");
 query('select supaglue.pause_sync(id) from supaglue.syncs');

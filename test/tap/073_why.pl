@@ -134,6 +134,10 @@ answers("'well', null, 'Opportunity'", 'running', qr/fetched, and being written 
 $session->query_safe('rollback');
 $session->quit;
 
+# What is set by hand here.
+query("update supaglue_internal.syncs set paused_by = '{quarantine}', last_error = 'words of the destination' where id = ${\ $id->('waits', 'Ghost__c')}");
+answers("'waits', null, 'Ghost__c'", 'quarantined', qr/^given up/, qr/words of the destination/, call('resume_sync', $id->('waits', 'Ghost__c')), 'next_attempt_at is null');
+
 # All of a customer's, what is worst first; never a secret.
 is(query("select string_agg(object, ' ') from supaglue.why('moved')") =~ tr/ //, query("select count(*) - 1 from supaglue.syncs where customer_id = 'moved'"),
 	'all syncs of a customer, when no object is named');
@@ -145,6 +149,8 @@ is(query("select string_agg(customer_id || ' ' || status, ', ' order by customer
 	join(', ', map { "$_ " . ($_ =~ /app|revoked/ ? 'reauthorization_required' : 'degraded') } qw(app down forbidden garbage gone rejects revoked)),
 	'the view of connections tells it in a word');
 like(query("select status_reason from supaglue.connections where customer_id = 'forbidden'"), qr/^Contact: .*words of the provider/, '... and the reason');
+
+is(query("set role app; select count(*) from supaglue.why('moved')"), '8', 'a role that may call it needs no other right');
 
 # --- The whole database ----------------------------------------------------------------------------------------------------
 $node->safe_psql('template1', 'create database copy template postgres');
