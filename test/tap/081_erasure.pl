@@ -19,7 +19,7 @@ my $node = new_node('node', conf => "supaglue.run_retention = '60min'\nsupaglue.
 my $simulator = new_simulator('--records', 'Contact=7');
 sub query { return $node->safe_psql('postgres', $_[0]) }
 sub there { return $remote->safe_psql('warehouse', $_[0]) }
-sub rows { return there(q(select coalesce(string_agg(_supaglue_customer_id || ' ' || n, ', ' order by 1), '') from
+sub rows { return there(q(select coalesce(string_agg(_supaglue_customer_id || ' ' || n, ', ' order by _supaglue_customer_id), '') from
 	(select _supaglue_customer_id, count(*) as n from "salesforce_Contact" group by 1) c)) }
 
 my $user = $remote->safe_psql('postgres', 'select current_user');
