@@ -110,7 +110,7 @@ SELECT supaglue.delete_destination(:far);
 \set VERBOSITY default
 SELECT * FROM held ORDER BY 1, 2, 3;
 
--- The key changes, the secrets stay; a rollback leaves the old ones readable, and is made good by the next call.
+-- The key changes, the secrets stay; a rollback leaves the old ones readable, as another database of the server has them.
 SELECT pg_temp.connect('hooli') AS hooli \gset
 CREATE VIEW keys AS SELECT 'token' AS what, substr(secret, 2, 4) AS key FROM supaglue_internal.tokens WHERE secret <> ''
 UNION ALL SELECT 'provider', substr(secret, 2, 4) FROM supaglue_internal.providers WHERE secret <> ''

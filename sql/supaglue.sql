@@ -475,7 +475,7 @@ COMMENT ON VIEW supaglue.connections IS 'connections and whether they work, with
 
 CREATE VIEW supaglue.erasures AS
 SELECT e.id, e.application_id, e.customer_id, e.provider_name, e.what, d.name AS destination,
-       pg_catalog.format('%I.*', d.config ->> 'schema') AS table_name, e.since, e.attempts, e.next_attempt_at, e.last_error
+       pg_catalog.quote_ident(d.config ->> 'schema') || '.*' AS table_name, e.since, e.attempts, e.next_attempt_at, e.last_error
 FROM supaglue_internal.erasures e
 LEFT JOIN supaglue_internal.destinations d ON d.id = e.destination_id;
 COMMENT ON VIEW supaglue.erasures IS
@@ -813,7 +813,7 @@ CREATE FUNCTION supaglue.rotate_encryption_key() RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_rotate_encryption_key';
 COMMENT ON FUNCTION supaglue.rotate_encryption_key() IS
-  'makes a new encryption key and seals every stored secret with it; the previous key stays beside it';
+  'makes a new encryption key and seals every secret of this database with it; the old key stays beside it';
 
 
 -- A sync here and now

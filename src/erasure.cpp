@@ -22,6 +22,9 @@ WHERE k.contype = 'p' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
     = '{_supaglue_application_id,_supaglue_customer_id,_supaglue_provider_name,id}'::text[]
 ORDER BY 1, 2)";
 
+/// Where a remote destination keeps the record of runs.
+constexpr const char *kSyncsTable = "_supaglue_syncs";
+
 struct Table {
   const char *schema;
   const char *name;
@@ -85,6 +88,52 @@ List *erase_here(const Whose *whose) {
   return erased;
 }
 
+bool has_records(Destination *there, const char *schema) {
+  return there->execute("SELECT 1 WHERE pg_catalog.to_regclass($1::text) IS NOT NULL",
+                        {value_of(quote_qualified_identifier(schema, kSyncsTable))}) > 0;
+}
+
+/// The destination's schema, and those that it had before: there we have left the record of runs.
+List *schemas_at(Destination *there, const char *schema) {
+  List *schemas = list_make1(makeString(pstrdup(schema)));
+  const char *source = format(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
+  const uint64 count = there->execute(
+      "SELECT n.nspname::text FROM pg_catalog.pg_class c"
+      " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+      " WHERE c.relname = $1::text AND c.relkind = 'r' AND n.nspname <> $2::text"
+      " AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
+      " AND pg_catalog.has_table_privilege(c.oid, 'SELECT') ORDER BY 1",
+      {value_of(kSyncsTable), value_of(schema)});
+  List *others = NIL;
+  for (uint64 row = 0; row < count; ++row)
+    others = lappend(others, makeString(pstrdup(there->field(row, 0))));
+  const ListCell *cell;
+  foreach (cell, others) {
+    const char *table = quote_qualified_identifier(strVal(lfirst(cell)), kSyncsTable);
+    if (there->execute(format("SELECT 1 FROM %s WHERE source = $1::text LIMIT 1", table),
+                       {value_of(source)}) > 0)
+      schemas = lappend(schemas, lfirst(cell));
+  }
+  return schemas;
+}
+
+List *erase_in_schema(Destination *there, const char *name, const char *schema,
+                      const Whose *whose) {
+  List *erased = NIL;
+  const ListCell *cell;
+  foreach (cell, tables_at(there, schema)) {
+    const auto *table = static_cast<const Table *>(lfirst(cell));
+    erased = append_erased(erased, name, table, erase_in(there, table, whose));
+  }
+  if (has_records(there, schema))
+    there->execute(format("DELETE FROM %s WHERE application_id = $1::text AND customer_id = "
+                          "$2::text AND ($3::text IS NULL OR provider_name = $3::text)",
+                          quote_qualified_identifier(schema, kSyncsTable)),
+                   {value_of(whose->application_id), value_of(whose->customer_id),
+                    value_of(whose->provider_name)});
+  return erased;
+}
+
 /// A destination that cannot be reached now, whatever the reason, waits its turn.
 List *erase_there(int64 id, const char *name, const char *schema, const Whose *whose,
                   Oid asked_by) {
@@ -123,19 +172,9 @@ Oid role_at(int64 destination_id, Oid asked_by) {
 
 List *erase_at(Destination *there, const char *name, const char *schema, const Whose *whose) {
   List *erased = NIL;
-  ListCell *cell;
-  foreach (cell, tables_at(there, schema)) {
-    const auto *table = static_cast<const Table *>(lfirst(cell));
-    erased = append_erased(erased, name, table, erase_in(there, table, whose));
-  }
-  const char *syncs = quote_qualified_identifier(schema, "_supaglue_syncs");
-  if (there->execute("SELECT 1 WHERE pg_catalog.to_regclass($1::text) IS NOT NULL",
-                     {value_of(syncs)}) > 0)
-    there->execute(format("DELETE FROM %s WHERE application_id = $1::text AND customer_id = "
-                          "$2::text AND ($3::text IS NULL OR provider_name = $3::text)",
-                          syncs),
-                   {value_of(whose->application_id), value_of(whose->customer_id),
-                    value_of(whose->provider_name)});
+  const ListCell *cell;
+  foreach (cell, schemas_at(there, schema))
+    erased = list_concat(erased, erase_in_schema(there, name, strVal(lfirst(cell)), whose));
   return erased;
 }
 

@@ -1,6 +1,7 @@
 // pg: rotate_encryption_key(): seals every stored secret anew with a new key. The file changes at
-// once, the rows when the transaction commits; in between, and after a rollback, the previous key
-// is read from beside it. Consents under way are left: they last ten minutes.
+// once, the rows when the transaction commits; in between, after a rollback, and in other databases
+// of the server, the key that was is read from beside it. Consents under way are left: they last
+// ten minutes.
 #include "catalog.hpp"
 #include "pg.hpp"
 #include "secret.hpp"
@@ -35,15 +36,6 @@ void for_each_secret(const Sealed &where, Visit &&visit) {
   }
 }
 
-bool all_have_current_key() {
-  bool all = true;
-  for (const Sealed &where : kSealed)
-    for_each_secret(where, [&](int64, const char *purpose, const bytea *secret) {
-      all = all && has_current_key(purpose, secret);
-    });
-  return all;
-}
-
 void seal_anew() {
   for (const Sealed &where : kSealed)
     for_each_secret(where, [&](int64 id, const char *purpose, const bytea *secret) {
@@ -61,9 +53,7 @@ SUPAGLUE_FUNCTION(supaglue_rotate_encryption_key) {
   // Who has sealed something with the old key has committed it; who is about to, waits.
   sql("LOCK TABLE supaglue_internal.providers, supaglue_internal.destinations,"
       " supaglue_internal.tokens, supaglue_internal.erasures IN SHARE ROW EXCLUSIVE MODE");
-  // One that was rolled back is completed first, with the key that it made: what it left sealed
-  // needs the previous one, of which only one is kept.
-  if (all_have_current_key()) replace_key();
+  replace_key();
   seal_anew();
   close_api(api);
   PG_RETURN_VOID();

@@ -20,7 +20,13 @@ const char *key_path() {
   return key_is_configured() ? settings.encryption_key_file : format("%s/supaglue.key", DataDir);
 }
 
-char *previous_path() { return format("%s.previous", key_path()); }
+// Where the key is that sealed it, if it was replaced: a sealed secret names its key behind its
+// first byte.
+char *replaced_path(const bytea *sealed) {
+  if (VARSIZE_ANY_EXHDR(sealed) < 5) return pstrdup("");
+  const auto *id = reinterpret_cast<const unsigned char *>(VARDATA_ANY(sealed)) + 1;
+  return format("%s.%02x%02x%02x%02x", key_path(), id[0], id[1], id[2], id[3]);
+}
 
 // With the key of that path. Null: it does not fit, and `raised` says why.
 char *unsealed_by(const char *path, const char *purpose, const bytea *sealed, bool read_files,
@@ -33,11 +39,11 @@ char *unsealed_by(const char *path, const char *purpose, const bytea *sealed, bo
 }
 
 char *unsealed(const char *purpose, const bytea *sealed, bool read_files) {
-  Raised raised, of_previous;
+  Raised raised, of_replaced;
   char *plain = unsealed_by(key_path(), purpose, sealed, read_files, &raised);
-  const char *previous = previous_path();
-  if (plain == nullptr && access(previous, F_OK) == 0)
-    plain = unsealed_by(previous, purpose, sealed, read_files, &of_previous);
+  const char *replaced = replaced_path(sealed);
+  if (plain == nullptr && access(replaced, F_OK) == 0)
+    plain = unsealed_by(replaced, purpose, sealed, read_files, &of_replaced);
   if (plain == nullptr) raised.raise();
   return plain;
 }
@@ -76,11 +82,11 @@ char *unseal_secret_as_stored(const char *purpose, const bytea *sealed) {
 
 // No crash leaves the file missing: the new key is written whole, and takes its place in one step.
 void replace_key() {
-  const char *path = key_path(), *next = format("%s.next", path), *previous = previous_path();
+  const char *path = key_path(), *next = format("%s.next", path);
+  const char *replaced = replaced_path(seal_secret("", "{}"));
   require_done(unlink(next) == 0 || errno == ENOENT, next);
   guard([&] { make_key(next); });
-  require_done(unlink(previous) == 0 || errno == ENOENT, previous);
-  require_done(link(path, previous) == 0 || errno == ENOENT, previous);
+  require_done(link(path, replaced) == 0 || errno == EEXIST, replaced);
   durable_rename(next, path, ERROR);
 }
 

@@ -15,8 +15,8 @@ char *unseal_secret(const char *purpose, const bytea *sealed);
 /// The same without reading the files: for update_*(). Null gives null.
 char *unseal_secret_as_stored(const char *purpose, const bytea *sealed);
 
-/// Makes a new key; the one that was is kept beside it ("<file>.previous"), and unseals what it has
-/// sealed. The one before that is gone.
+/// Makes a new key; the one that was is kept beside it, under its name ("<file>.<id>"), and unseals
+/// what it has sealed, here and in other databases of this server.
 void replace_key();
 /// Whether the key as it is now unseals it.
 bool has_current_key(const char *purpose, const bytea *sealed);

@@ -19,7 +19,7 @@ my $node = new_node('node', conf => "supaglue.run_retention = '60min'\nsupaglue.
 my $simulator = new_simulator('--records', 'Contact=7');
 sub query { return $node->safe_psql('postgres', $_[0]) }
 sub there { return $remote->safe_psql('warehouse', $_[0]) }
-sub rows { return there(q(select coalesce(string_agg(_supaglue_customer_id || ' ' || n, ', ' order by 1), '') from
+sub rows { return there(q(select coalesce(string_agg(_supaglue_customer_id || ' ' || n, ', ' order by _supaglue_customer_id), '') from
 	(select _supaglue_customer_id, count(*) as n from "salesforce_Contact" group by 1) c)) }
 
 my $user = $remote->safe_psql('postgres', 'select current_user');
@@ -70,6 +70,20 @@ is(query("select string_agg(reason, ' ') from supaglue.sync_rejects"), 'new', 'o
 is(query("select count(*) from supaglue.sync_runs where id = $first"), '0', 'and old runs');
 is(query("select count(*) from supaglue.events where kind = 'connection.created'"), '0', 'and old events');
 isnt(query("select count(*) from supaglue.sync_runs"), '0', 'newer ones stay');
+
+# --- Several in one transaction, and another schema than before ---------------------------------------------------
+query(qq(select supaglue.update_destination($ids->{destination}, '{"credentials": {"schema": "elsewhere"}}')));
+wait_until(sub { query("select count(*) from supaglue.syncs where phase = 'full'") eq '2' }, 'both are read there');
+is(there('select count(*) from elsewhere."salesforce_Contact"'), '14', 'rows are in the new schema');
+is(rows(), 'globex 7, initech 7', 'and still in the old one');
+query("create function stay() returns void language plpgsql as \$\$ begin
+	perform supaglue.erase_customer('initech'); raise exception 'no'; exception when raise_exception then end \$\$");
+is(query("begin; select stay(); select * from supaglue.erase_customer('initech') order by 2; select table_name from supaglue.erase_customer('globex') order by 1; commit"),
+	"\ndestination|elsewhere.\"salesforce_Contact\"|7\ndestination|public.\"salesforce_Contact\"|7\nelsewhere.\"salesforce_Contact\"\npublic.\"salesforce_Contact\"",
+	'both are erased, in both schemas');
+is(there('select (select count(*) from "salesforce_Contact") + (select count(*) from elsewhere."salesforce_Contact") + (select count(*) from _supaglue_syncs)
+	+ (select count(*) from elsewhere._supaglue_syncs)'), '0', 'and nothing of them is left');
+is(query("select count(*) from supaglue.erasures where what = 'rows'"), '0', 'nor is anything queued');
 
 $node->stop;
 $remote->stop;
