@@ -11,13 +11,14 @@ namespace supaglue {
 namespace {
 
 char *stamp_of(TimestampTz time) {
-  if (TIMESTAMP_IS_NOBEGIN(time)) return nullptr;
+  if (TIMESTAMP_NOT_FINITE(time)) return nullptr;
   sql("SELECT pg_catalog.to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
       {time_arg(time)});
   return text_at(0, 1);
 }
 
-Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz since) {
+Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz since,
+                TimestampTz until) {
   auto *lease = static_cast<Lease *>(palloc0(sizeof(Lease)));
   lease->run_id = run_id;
   lease->sync_id = sync->id;
@@ -27,6 +28,7 @@ Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz
   lease->object = sync->remote_object;
   lease->config = sync->config;
   lease->since = stamp_of(since);
+  lease->until = stamp_of(until);
   lease->known = must_describe(sync, full, GetCurrentTimestamp()) ? nullptr : sync->metadata;
   lease->last_known = sync->metadata;
   return lease;
@@ -34,13 +36,29 @@ Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz
 
 bool may_run(int64 sync_id) {
   // Somebody who asks for a run overrules a pause by a user, but no other.
-  sql("SELECT (s.paused_by = '{}' OR s.triggered AND s.paused_by = ARRAY['user'])"
+  sql("SELECT (s.paused_by = '{}'"
+      " OR (s.triggered OR s.backfill_asked) AND s.paused_by = ARRAY['user'])"
       " AND NOT EXISTS (SELECT FROM supaglue_internal.runs r WHERE r.sync_id = s.id)"
-      " AND (s.triggered OR s.next_reason = 'mapping' OR s.next_run_at IS NULL OR s.next_run_at <= "
+      " AND (s.triggered OR s.backfill_asked OR s.next_reason = 'mapping' OR s.next_run_at IS NULL "
+      "OR s.next_run_at <= "
       "pg_catalog.clock_timestamp())"
       " FROM supaglue_internal.syncs s WHERE s.id = $1",
       {int_arg(sync_id)});
   return SPI_processed > 0 && bool_at(0, 1);
+}
+
+/// What was asked for and is under way now is not asked for any more. A full run for want of a
+/// watermark or of a field reads every window, and is tried until it succeeds.
+void take_wish(const Sync *sync, const Run *run) {
+  const bool must_be_full =
+      TIMESTAMP_IS_NOBEGIN(sync->watermark) || strcmp(run->reason, "fields") == 0;
+  if (!TIMESTAMP_IS_NOBEGIN(run->until) || (must_be_full && !sync->triggered))
+    sql("UPDATE supaglue_internal.syncs SET backfill_asked = false, backfill_from = NULL,"
+        " backfill_to = NULL WHERE id = $1",
+        {int_arg(sync->id)});
+  else if (sync->triggered)
+    sql("UPDATE supaglue_internal.syncs SET triggered = false, trigger_full = false WHERE id = $1",
+        {int_arg(sync->id)});
 }
 
 }  // namespace
@@ -48,42 +66,41 @@ bool may_run(int64 sync_id) {
 Lease *claim_run(int64 sync_id, int worker, int slot) {
   const Sync *sync = load_sync(sync_id, SyncLock::kSkipLocked);
   if (sync == nullptr || !may_run(sync_id)) return nullptr;
-  const Run *run = plan_run(sync, sync->triggered, sync->trigger_full);
+  const Run *run = plan_backfill(sync);
+  if (run == nullptr) run = plan_run(sync, sync->triggered, sync->trigger_full);
   sql("INSERT INTO supaglue_internal.runs"
-      " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since, forced)"
-      " VALUES ($1, $2, $3, $10, $4, $5, $6, $7, $8, $9)",
+      " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since, forced, until)"
+      " VALUES ($1, $2, $3, $10, $4, $5, $6, $7, $8, $9, $11)",
       {int_arg(run->id), int_arg(sync_id), int_arg(worker), int_arg(slot),
        text_arg(run->full ? "full" : "incremental"), text_arg(run->reason),
        time_arg(run->started_at), time_arg(run->since), bool_arg(run->forced),
-       text_arg(run->mapping_only ? "merge" : "fetch")});
+       text_arg(run->mapping_only ? "merge" : "fetch"), time_arg(run->until)});
   if (run->mapping_only) {  // nothing is to be fetched
     wake_at_commit(WorkerKind::kMerger);
     return nullptr;
   }
-  if (sync->triggered)
-    sql("UPDATE supaglue_internal.syncs SET triggered = false, trigger_full = false WHERE id = $1",
-        {int_arg(sync_id)});
-  return lease_of(sync, run->id, slot, run->full, run->since);
+  take_wish(sync, run);
+  return lease_of(sync, run->id, slot, run->full, run->since, run->until);
 }
 
 List *take_over_runs(int worker) {
   List *leases = NIL;
   sql("SELECT id, sync_id, slot, strategy = 'full', since, pages, plan, records_read, requests,"
-      " bytes_received FROM supaglue_internal.runs WHERE worker = $1 AND stage = 'fetch' ORDER BY "
-      "id",
+      " bytes_received, until FROM supaglue_internal.runs WHERE worker = $1 AND stage = 'fetch'"
+      " ORDER BY id",
       {int_arg(worker)});
   SPITupleTable *rows = SPI_tuptable;
   for (uint64 row = 0; row < rows->numvals; ++row) {
     SPI_tuptable = rows;  // the statements below leave theirs there
     const int64 run_id = int_at(row, 1), sync_id = int_at(row, 2);
     const bool full = bool_at(row, 4);
-    const TimestampTz since = time_at(row, 5);
+    const TimestampTz since = time_at(row, 5), until = time_at(row, 11);
     const int slot = static_cast<int>(int_at(row, 3)), pages = static_cast<int>(int_at(row, 6));
     const char *plan = text_at(row, 7);
     const int64 records = int_at(row, 8), requests = int_at(row, 9), bytes = int_at(row, 10);
     const Sync *sync = load_sync(sync_id, SyncLock::kNone);
     if (sync == nullptr) continue;
-    Lease *lease = lease_of(sync, run_id, slot, full, since);
+    Lease *lease = lease_of(sync, run_id, slot, full, since, until);
     lease->cursor = pages > 0 && plan != nullptr ? cursor_in_spool(slot, run_id, pages) : nullptr;
     if (lease->cursor != nullptr) {
       lease->plan = plan;
@@ -149,6 +166,7 @@ static Run *run_of_row() {
   run->provider_count = int_at(0, 10);
   run->metadata = text_at(0, 11);
   run->forced = bool_at(0, 12);
+  run->until = time_at(0, 13);
   run->emitted_at = DT_NOBEGIN;
   run->mapping_only = strcmp(run->reason, "mapping") == 0;
   return run;
@@ -156,7 +174,7 @@ static Run *run_of_row() {
 
 static const char *const kRunColumns =
     "id, strategy = 'full', reason, started_at, since, provider_time, records_read, requests,"
-    " bytes_received, coalesce(provider_count, -1), metadata, forced";
+    " bytes_received, coalesce(provider_count, -1), metadata, forced, until";
 
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
                 const char *message, int64 not_before_ms) {
@@ -184,10 +202,10 @@ Run *lock_merge(int64 run_id, Fetched *fetched) {
                  kRunColumns),
           {int_arg(run_id)}) == 0)
     return nullptr;
-  fetched->sync_id = int_at(0, 13);
-  fetched->slot = static_cast<int>(int_at(0, 14));
-  fetched->pages = static_cast<int>(int_at(0, 15));
-  fetched->attempts = static_cast<int>(int_at(0, 16));
+  fetched->sync_id = int_at(0, 14);
+  fetched->slot = static_cast<int>(int_at(0, 15));
+  fetched->pages = static_cast<int>(int_at(0, 16));
+  fetched->attempts = static_cast<int>(int_at(0, 17));
   return run_of_row();
 }
 

@@ -6,10 +6,12 @@
 #include "pg.hpp"
 #include "placement.hpp"
 #include "reading.hpp"
+#include "reemit.hpp"
 #include "run.hpp"
 #include "sql.hpp"
 #include "sync.hpp"
 #include "sync_rows.hpp"
+#include "time_argument.hpp"
 
 namespace supaglue {
 
@@ -101,6 +103,17 @@ Datum run_row(int64 run_id) {
   return SPI_datumTransfer(row, false, -1);
 }
 
+/// Opens the merge of a run that reads nothing.
+Merge *open_merge_of_stored(Destination *destination, const Sync *sync, Run *run) {
+  place_sync(destination, sync, sync->metadata);
+  Merge *merge = begin_merge(destination, sync, run);
+  if (merge == nullptr)
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("the table of sync " INT64_FORMAT " has lost its rows", sync->id),
+                    errhint("The next run reads them again; supaglue.materialize() does it now.")));
+  return merge;
+}
+
 }  // namespace
 
 SUPAGLUE_FUNCTION(supaglue_remap) {
@@ -112,12 +125,25 @@ SUPAGLUE_FUNCTION(supaglue_remap) {
   sync->projection = nullptr;  // whatever the rows have
   Run *run = plan_remap(sync);
   Destination *destination = join_destination(sync->destination_id, sync->owner);
-  place_sync(destination, sync, sync->metadata);
-  Merge *merge = begin_merge(destination, sync, run);
-  if (merge == nullptr)
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("the table of sync " INT64_FORMAT " has lost its rows", sync_id),
-                    errhint("The next run reads them again; supaglue.materialize() does it now.")));
+  finish_merge(open_merge_of_stored(destination, sync, run));
+  finish_run(sync, run);
+  const Datum result = run_row(run->id);
+  close_api(api);
+  PG_RETURN_DATUM(result);
+}
+
+SUPAGLUE_FUNCTION(supaglue_reemit) {
+  const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
+  const TimestampTz from = time_argument(fcinfo, 1, "from_time");
+  PreventCommandIfReadOnly("reemit()");
+  PreventCommandDuringRecovery("reemit()");
+  const Api api = open_api();
+  const Sync *sync = take_sync(sync_id);
+  Run *run = plan_remap(sync);
+  run->reason = "manual";
+  Destination *destination = join_destination(sync->destination_id, sync->owner);
+  Merge *merge = open_merge_of_stored(destination, sync, run);
+  run->updated += reemit_rows(destination, sync, from, run->emitted_at);
   finish_merge(merge);
   finish_run(sync, run);
   const Datum result = run_row(run->id);
