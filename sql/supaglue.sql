@@ -206,6 +206,10 @@ CREATE TABLE supaglue_internal.syncs (
   triggered boolean NOT NULL DEFAULT false,      -- asked for, and not yet begun
   trigger_full boolean NOT NULL DEFAULT false,
   watermark timestamptz,           -- the next incremental run reads from here, inclusively
+  wide_watermark timestamptz,      -- and once a day from here
+  backfill_asked boolean NOT NULL DEFAULT false,
+  backfill_from timestamptz,       -- a window that is to be read again
+  backfill_to timestamptz,
   data_through timestamptz,
   next_run_at timestamptz,         -- not indexed, so that updates stay HOT
   last_run_id bigint,
@@ -249,6 +253,7 @@ CREATE TABLE supaglue_internal.runs (
   reason text NOT NULL,
   started_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
   since timestamptz,               -- the watermark that it reads from
+  until timestamptz,               -- of a backfill
   forced boolean NOT NULL DEFAULT false,  -- full because the user asked for it
   provider_time timestamptz,       -- the provider's clock at the first request
   plan text,                       -- the source's, as JSON
@@ -492,7 +497,7 @@ SELECT s.id, n.application_id, n.customer_id, p.name AS provider_name, s.connect
             WHEN r.not_before > pg_catalog.clock_timestamp() THEN 'waiting'
             WHEN r.id IS NOT NULL THEN 'running'
             WHEN s.waiting_for IS NOT NULL THEN 'waiting'
-            WHEN s.triggered THEN 'queued'
+            WHEN s.triggered OR s.backfill_asked THEN 'queued'
             ELSE 'idle' END AS state,
        s.paused_by, s.pause_reason,
        -- While a run fetches, what its failed predecessor waited for is over.
@@ -842,6 +847,11 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_discard_deletions';
 COMMENT ON FUNCTION supaglue.discard_deletions(bigint) IS
   'forgets the deletions that are held: the rows stay, until full runs miss them twice more';
+CREATE FUNCTION supaglue.reemit(sync_id bigint, from_time timestamptz DEFAULT '-infinity') RETURNS supaglue.sync_runs
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_reemit';
+COMMENT ON FUNCTION supaglue.reemit(bigint, timestamptz) IS
+  'marks the rows that were emitted since a time as new, for a consumer that lost them, without a request to the provider';
 
 -- A customer's own mapping lies over everybody's: its object replaces theirs, its fields theirs one by
 -- one; a null there unmaps what they map.
@@ -1140,6 +1150,12 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'supaglue_trigger_sync';
 COMMENT ON FUNCTION supaglue.trigger_sync(bigint, boolean) IS
   'asks the workers for a run; during one it means exactly one more; works once while a user has paused the sync';
+
+CREATE FUNCTION supaglue.backfill(sync_id bigint, from_time timestamptz, to_time timestamptz DEFAULT 'infinity') RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'supaglue_backfill';
+COMMENT ON FUNCTION supaglue.backfill(bigint, timestamptz, timestamptz) IS
+  'asks the workers to read again what the provider stamped within a window; the watermark does not move back';
 
 CREATE FUNCTION supaglue.pause_sync(sync_id bigint, reason text DEFAULT NULL) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp

@@ -16,6 +16,7 @@ namespace supaglue {
 namespace {
 
 constexpr size_t kLongestName = 255;
+constexpr int64_t kUsualLookbackMs = 5 * 60 * 1000;
 
 struct NamedClass {
   const char *name;
@@ -285,7 +286,7 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
   if (const Json *metadata = reader.find("metadata")) {
     connector->directory = read_directory(kind, "metadata", *metadata);
   }
-  connector->lookback_ms = reader.integer("lookback_ms", 0, 86'400'000).value_or(0);
+  connector->lookback_ms = reader.integer("lookback_ms", 0, 86'400'000).value_or(kUsualLookbackMs);
   if (const Json *limits = reader.find("limits")) {
     connector->limits = read_limit_rules(kind, *limits);
   }

@@ -5,6 +5,7 @@
 #include "run.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
+#include "time_argument.hpp"
 #include "worker.hpp"
 
 namespace supaglue {
@@ -27,7 +28,12 @@ void stop_run(int64 sync_id) {
       " DELETE FROM supaglue_internal.runs WHERE id IN (SELECT id FROM supaglue_internal.runs"
       "  WHERE sync_id = $1 AND stage = 'fetch' FOR UPDATE)"
       " OR id IN (SELECT id FROM supaglue_internal.runs"
-      "  WHERE sync_id = $1 AND stage = 'merge' FOR UPDATE SKIP LOCKED) RETURNING *)"
+      "  WHERE sync_id = $1 AND stage = 'merge' FOR UPDATE SKIP LOCKED) RETURNING *), "
+      // A window that is not read yet will be.
+      "wished AS (UPDATE supaglue_internal.syncs s SET"
+      "  backfill_from = least(s.backfill_from, coalesce(r.since, '-infinity')),"
+      "  backfill_to = greatest(s.backfill_to, r.until)"
+      "  FROM stopped r WHERE r.sync_id = s.id AND r.until IS NOT NULL) "
       "INSERT INTO supaglue_internal.run_log (id, sync_id, status, strategy, reason, started_at, "
       "finished_at,"
       " error_message, records_read, requests, bytes_received, provider_count)"
@@ -47,15 +53,15 @@ Waiting begin_waiting(int64 sync_id) {
   sql_latest(
       "SELECT coalesce((SELECT max(id) FROM supaglue_internal.run_log WHERE sync_id = s.id), 0),"
       " (SELECT count(*) FROM supaglue_internal.runs WHERE sync_id = s.id),"
-      " s.triggered, s.paused_by <> '{}',"
+      " s.triggered::int + s.backfill_asked::int, s.paused_by <> '{}',"
       " s.next_reason IS NOT DISTINCT FROM 'mapping' OR s.next_run_at IS NULL"
       " OR s.next_run_at <= pg_catalog.clock_timestamp()"
       " FROM supaglue_internal.syncs s WHERE id = $1",
       {int_arg(sync_id)});
   if (SPI_processed == 0) no_such_sync(sync_id);
-  const int64 last = int_at(0, 1), running = int_at(0, 2);
-  const bool triggered = bool_at(0, 3), paused = bool_at(0, 4), due = bool_at(0, 5);
-  if (running + triggered > 0) return {last, running + triggered};
+  const int64 last = int_at(0, 1), running = int_at(0, 2), asked = int_at(0, 3);
+  const bool paused = bool_at(0, 4), due = bool_at(0, 5);
+  if (running + asked > 0) return {last, running + asked};
   if (!paused) return {last, due || last == 0 ? 1 : 0};
   if (last == 0)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -144,15 +150,9 @@ int start_missing(WorkerKind kind) {
 
 using namespace supaglue;
 
-SUPAGLUE_FUNCTION(supaglue_trigger_sync) {
-  const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
-  const bool full = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
-  const Api api = open_api();
-  if (sql("UPDATE supaglue_internal.syncs SET triggered = true, trigger_full = trigger_full OR $2"
-          " WHERE id = $1 RETURNING pg_catalog.array_to_string("
-          "  pg_catalog.array_remove(paused_by, 'user'), ', '), pause_reason",
-          {int_arg(sync_id), bool_arg(full)}) == 0)
-    no_such_sync(sync_id);
+// Ends a call that asks the workers for a run, and whose UPDATE of the sync returned the causes of
+// a pause that nobody can overrule, and the reason. What the caller is told.
+static Datum asked_for_run(int64 sync_id, const Api &api) {
   if (const char *causes = text_at(0, 1); causes[0] != '\0') {
     const char *reason = text_at(0, 2);
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -169,13 +169,68 @@ SUPAGLUE_FUNCTION(supaglue_trigger_sync) {
   PG_RETURN_TEXT_P(cstring_to_text(running ? "queued after the run in progress" : "queued"));
 }
 
+static const char *const kCausesOfPause =
+    "pg_catalog.array_to_string(pg_catalog.array_remove(paused_by, 'user'), ', '), pause_reason";
+
+SUPAGLUE_FUNCTION(supaglue_trigger_sync) {
+  const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
+  const bool full = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+  const Api api = open_api();
+  if (sql(format("UPDATE supaglue_internal.syncs SET triggered = true,"
+                 " trigger_full = trigger_full OR $2 WHERE id = $1 RETURNING %s",
+                 kCausesOfPause),
+          {int_arg(sync_id), bool_arg(full)}) == 0)
+    no_such_sync(sync_id);
+  return asked_for_run(sync_id, api);
+}
+
+// Whether nothing can be read by a window, because the provider stamps no record.
+static bool is_without_stamps(int64 sync_id) {
+  if (sql("SELECT coalesce(metadata ? 'stamp' AND coalesce(metadata ->> 'stamp', '') = '', false)"
+          " FROM supaglue_internal.syncs WHERE id = $1",
+          {int_arg(sync_id)}) == 0)
+    no_such_sync(sync_id);
+  return bool_at(0, 1);
+}
+
+SUPAGLUE_FUNCTION(supaglue_backfill) {
+  const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
+  const TimestampTz from = time_argument(fcinfo, 1, "from_time");
+  const TimestampTz to = time_argument(fcinfo, 2, "to_time");
+  if (from > to || TIMESTAMP_IS_NOBEGIN(to))
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("from_time must not be later than to_time")));
+  const Api api = open_api();
+  if (is_without_stamps(sync_id))
+    ereport(ERROR,
+            (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+             errmsg("sync " INT64_FORMAT " cannot read a window of time", sync_id),
+             errdetail("The provider does not say of its records when they changed, or "
+                       "cannot be asked for it."),
+             errhint("supaglue.trigger_sync(" INT64_FORMAT ", true) reads everything.", sync_id)));
+  // Times that no provider can tell are all times.
+  if (sql(format(
+              "UPDATE supaglue_internal.syncs SET backfill_asked = true,"
+              " backfill_from = least(backfill_from, CASE WHEN wanted.since < '1700-01-01 00:00Z'"
+              "  THEN '-infinity' ELSE wanted.since END),"
+              " backfill_to = greatest(backfill_to, CASE WHEN wanted.until > '4000-01-01 00:00Z'"
+              "  THEN 'infinity' ELSE wanted.until END)"
+              " FROM (SELECT $2::timestamptz AS since, $3::timestamptz AS until) AS wanted"
+              " WHERE id = $1 RETURNING %s",
+              kCausesOfPause),
+          {int_arg(sync_id), {TIMESTAMPTZOID, TimestampTzGetDatum(from), false}, time_arg(to)}) ==
+      0)
+    no_such_sync(sync_id);
+  return asked_for_run(sync_id, api);
+}
+
 SUPAGLUE_FUNCTION(supaglue_pause_sync) {
   const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
   const char *reason = PG_ARGISNULL(1) ? nullptr : text_argument(fcinfo, 1, "reason");
   const Api api = open_api();
   stop_run(sync_id);
-  if (sql("UPDATE supaglue_internal.syncs SET pause_reason = $2, triggered = false, trigger_full = "
-          "false,"
+  if (sql("UPDATE supaglue_internal.syncs SET pause_reason = $2, triggered = false,"
+          " trigger_full = false, backfill_asked = false,"
           " paused_by = CASE WHEN 'user' = ANY (paused_by) THEN paused_by ELSE paused_by || "
           "'user'::text END"
           " WHERE id = $1 RETURNING id",

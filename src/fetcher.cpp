@@ -114,7 +114,7 @@ void before_exit(int, Datum argument) {
 void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
   sql("SELECT wanted.id, s.connection_id, r.id,"
       " CASE WHEN s.id IS NULL OR r.id IS NOT NULL THEN NULL"
-      " WHEN s.triggered AND s.paused_by <@ ARRAY['user'] THEN 'epoch'"
+      " WHEN (s.triggered OR s.backfill_asked) AND s.paused_by <@ ARRAY['user'] THEN 'epoch'"
       " WHEN s.paused_by <> '{}' THEN NULL"
       " WHEN s.next_reason = 'mapping' THEN 'epoch'"
       " ELSE coalesce(s.next_run_at, 'epoch') END, p.name"

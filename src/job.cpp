@@ -18,6 +18,16 @@ constexpr int64 kSuspicionMs = 60'000;
 constexpr int kStandstillTimeouts = 4;  // so many requests could have timed out
 constexpr int kMostRestarts = 3;
 
+// Of a backfill. For guard bodies.
+Filter stamped_until(const char *stamp) {
+  Filter filter;
+  filter.kind = Filter::Kind::kCompare;
+  filter.column = {SelectedColumn::Role::kStamp, "", ValueType::kMoment};
+  filter.op = Filter::Op::kAtMost;
+  filter.values = {stamp};
+  return filter;
+}
+
 void drop_job(Jobs *jobs, Job *job) {
   guard([&] { jobs->by_run.erase(int64{job->run_id}); });
 }
@@ -197,6 +207,7 @@ void begin_job(Jobs *jobs, const Lease *lease) {
                       "Call supaglue.set_entity_mapping().");
         task.object = lease->object;
         if (lease->since != nullptr) task.since = lease->since;
+        if (lease->until != nullptr) task.selection.filter = stamped_until(lease->until);
         if (lease->known != nullptr) task.metadata = Json::parse(lease->known);
         if (!task.metadata.is_null()) job->metadata_kept = task.metadata.dump();
         if (lease->last_known != nullptr) task.known = Json::parse(lease->last_known);

@@ -13,13 +13,14 @@ namespace {
 constexpr int64 kSmallRun = 10'000;  // records
 
 char *stamp_of(TimestampTz time) {
-  if (TIMESTAMP_IS_NOBEGIN(time)) return nullptr;
+  if (TIMESTAMP_NOT_FINITE(time)) return nullptr;
   sql("SELECT pg_catalog.to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
       {time_arg(time)});
   return text_at(0, 1);
 }
 
-Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz since) {
+Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz since,
+                TimestampTz until) {
   auto *lease = static_cast<Lease *>(palloc0(sizeof(Lease)));
   lease->run_id = run_id;
   lease->sync_id = sync->id;
@@ -30,6 +31,7 @@ Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz
   lease->object = sync->remote_object;
   lease->config = sync->config;
   lease->since = stamp_of(since);
+  lease->until = stamp_of(until);
   lease->known = must_describe(sync, full, GetCurrentTimestamp()) ? nullptr : sync->metadata;
   lease->last_known = sync->metadata;
   return lease;
@@ -37,13 +39,29 @@ Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz
 
 bool may_run(int64 sync_id) {
   // Somebody who asks for a run overrules a pause by a user, but no other.
-  sql("SELECT (s.paused_by = '{}' OR s.triggered AND s.paused_by = ARRAY['user'])"
+  sql("SELECT (s.paused_by = '{}'"
+      " OR (s.triggered OR s.backfill_asked) AND s.paused_by = ARRAY['user'])"
       " AND NOT EXISTS (SELECT FROM supaglue_internal.runs r WHERE r.sync_id = s.id)"
-      " AND (s.triggered OR s.next_reason = 'mapping' OR s.next_run_at IS NULL OR s.next_run_at <= "
+      " AND (s.triggered OR s.backfill_asked OR s.next_reason = 'mapping' OR s.next_run_at IS NULL "
+      "OR s.next_run_at <= "
       "pg_catalog.clock_timestamp())"
       " FROM supaglue_internal.syncs s WHERE s.id = $1",
       {int_arg(sync_id)});
   return SPI_processed > 0 && bool_at(0, 1);
+}
+
+/// What was asked for and is under way now is not asked for any more. A full run for want of a
+/// watermark or of a field reads every window, and is tried until it succeeds.
+void take_wish(const Sync *sync, const Run *run) {
+  const bool must_be_full =
+      TIMESTAMP_IS_NOBEGIN(sync->watermark) || strcmp(run->reason, "fields") == 0;
+  if (!TIMESTAMP_IS_NOBEGIN(run->until) || (must_be_full && !sync->triggered))
+    sql("UPDATE supaglue_internal.syncs SET backfill_asked = false, backfill_from = NULL,"
+        " backfill_to = NULL WHERE id = $1",
+        {int_arg(sync->id)});
+  else if (sync->triggered)
+    sql("UPDATE supaglue_internal.syncs SET triggered = false, trigger_full = false WHERE id = $1",
+        {int_arg(sync->id)});
 }
 
 }  // namespace
@@ -51,29 +69,28 @@ bool may_run(int64 sync_id) {
 Lease *claim_run(int64 sync_id, int worker, int slot) {
   const Sync *sync = load_sync(sync_id, SyncLock::kSkipLocked);
   if (sync == nullptr || !may_run(sync_id)) return nullptr;
-  const Run *run = plan_run(sync, sync->triggered, sync->trigger_full);
+  const Run *run = plan_backfill(sync);
+  if (run == nullptr) run = plan_run(sync, sync->triggered, sync->trigger_full);
   sql("INSERT INTO supaglue_internal.runs"
-      " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since, forced)"
-      " VALUES ($1, $2, $3, $10, $4, $5, $6, $7, $8, $9)",
+      " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since, forced, until)"
+      " VALUES ($1, $2, $3, $10, $4, $5, $6, $7, $8, $9, $11)",
       {int_arg(run->id), int_arg(sync_id), int_arg(worker), int_arg(slot),
        text_arg(run->full ? "full" : "incremental"), text_arg(run->reason),
        time_arg(run->started_at), time_arg(run->since), bool_arg(run->forced),
-       text_arg(run->mapping_only ? "merge" : "fetch")});
+       text_arg(run->mapping_only ? "merge" : "fetch"), time_arg(run->until)});
   if (run->mapping_only) {  // nothing is to be fetched
     wake_at_commit(WorkerKind::kMerger);
     return nullptr;
   }
-  if (sync->triggered)
-    sql("UPDATE supaglue_internal.syncs SET triggered = false, trigger_full = false WHERE id = $1",
-        {int_arg(sync_id)});
-  Lease *lease = lease_of(sync, run->id, slot, run->full, run->since);
+  take_wish(sync, run);
+  Lease *lease = lease_of(sync, run->id, slot, run->full, run->since, run->until);
   lease->manual = sync->triggered;
   return lease;
 }
 
 static const char *const kRunColumns =
     "id, strategy = 'full', reason, started_at, since, provider_time, records_read, requests,"
-    " bytes_received, coalesce(provider_count, -1), metadata, forced";
+    " bytes_received, coalesce(provider_count, -1), metadata, forced, until";
 static Run *run_of_row();
 
 // A run that ended, or seems to have, every process that took it up.
@@ -93,7 +110,7 @@ List *take_over_runs(int worker, const int64 *own, int count, bool take_suspect,
   List *leases = NIL;
   *left = false;
   sql("SELECT id, sync_id, slot, strategy = 'full', since, pages, plan, records_read, requests,"
-      " bytes_received, first_page, restarts, taken_over + 1"
+      " bytes_received, first_page, restarts, taken_over + 1, until"
       " FROM supaglue_internal.runs WHERE worker = $1 AND stage = 'fetch' AND id <> ALL ($2)"
       " ORDER BY id FOR UPDATE SKIP LOCKED",
       {int_arg(worker), ints_arg(own, count)});
@@ -114,13 +131,13 @@ List *take_over_runs(int worker, const int64 *own, int count, bool take_suspect,
     }
     take_suspect = take_suspect && taken_over == 1;
     const bool full = bool_at(row, 4);
-    const TimestampTz since = time_at(row, 5);
+    const TimestampTz since = time_at(row, 5), until = time_at(row, 14);
     const int slot = static_cast<int>(int_at(row, 3)), pages = static_cast<int>(int_at(row, 6));
     const char *plan = text_at(row, 7);
     const int64 records = int_at(row, 8), requests = int_at(row, 9), bytes = int_at(row, 10);
     const Sync *sync = load_sync(sync_id, SyncLock::kNone);
     if (sync == nullptr) continue;
-    Lease *lease = lease_of(sync, run_id, slot, full, since);
+    Lease *lease = lease_of(sync, run_id, slot, full, since, until);
     lease->pages = pages;
     lease->first_page = first_page;
     lease->restarts = restarts;
@@ -205,6 +222,7 @@ static Run *run_of_row() {
   run->provider_count = int_at(0, 10);
   run->metadata = text_at(0, 11);
   run->forced = bool_at(0, 12);
+  run->until = time_at(0, 13);
   run->emitted_at = DT_NOBEGIN;
   run->mapping_only = strcmp(run->reason, "mapping") == 0;
   return run;
@@ -242,13 +260,13 @@ Run *lock_merge(int64 run_id, Fetched *fetched) {
                  kRunColumns),
           {int_arg(run_id)}) == 0)
     return nullptr;
-  fetched->sync_id = int_at(0, 13);
-  fetched->slot = static_cast<int>(int_at(0, 14));
-  fetched->pages = static_cast<int>(int_at(0, 15));
-  fetched->attempts = static_cast<int>(int_at(0, 16));
-  fetched->first_page = static_cast<int>(int_at(0, 17));
-  fetched->restarts = static_cast<int>(int_at(0, 18));
-  fetched->strikes = static_cast<int>(int_at(0, 19));
+  fetched->sync_id = int_at(0, 14);
+  fetched->slot = static_cast<int>(int_at(0, 15));
+  fetched->pages = static_cast<int>(int_at(0, 16));
+  fetched->attempts = static_cast<int>(int_at(0, 17));
+  fetched->first_page = static_cast<int>(int_at(0, 18));
+  fetched->restarts = static_cast<int>(int_at(0, 19));
+  fetched->strikes = static_cast<int>(int_at(0, 20));
   return run_of_row();
 }
 

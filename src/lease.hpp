@@ -24,6 +24,7 @@ struct Lease {
   const char *object;
   const char *config;      // of the object, JSON
   const char *since;       // ISO stamp or null
+  const char *until;       // the same
   const char *known;       // metadata that need not be asked for again, JSON or null
   const char *last_known;  // the last run's metadata, JSON or null
   const char *plan;        // where to go on: JSON, or null for the beginning

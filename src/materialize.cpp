@@ -8,10 +8,12 @@
 #include "pg.hpp"
 #include "placement.hpp"
 #include "reading.hpp"
+#include "reemit.hpp"
 #include "run.hpp"
 #include "sql.hpp"
 #include "sync.hpp"
 #include "sync_rows.hpp"
+#include "time_argument.hpp"
 
 namespace supaglue {
 
@@ -104,9 +106,8 @@ Datum run_row(int64 run_id) {
   return SPI_datumTransfer(row, false, -1);
 }
 
-/// A run that works on the stored rows only; its row.
-Datum run_without_reading(Sync *sync, Run *run) {
-  Destination *destination = join_destination(sync->destination_id, sync->owner);
+/// Opens the merge of a run that works on the stored rows only.
+Merge *open_merge_of_stored(Destination *destination, Sync *sync, Run *run) {
   place_sync(destination, sync, sync->metadata);
   const bool is_recent = heed_record(destination, sync, run);
   Merge *merge = is_recent ? begin_merge(destination, sync, run) : nullptr;
@@ -114,7 +115,13 @@ Datum run_without_reading(Sync *sync, Run *run) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("the table of sync " INT64_FORMAT " has lost its rows", sync->id),
                     errhint("The next run reads them again; supaglue.materialize() does it now.")));
-  finish_merge(merge);
+  return merge;
+}
+
+/// Such a run, from its beginning to its end; its row.
+Datum run_without_reading(Sync *sync, Run *run) {
+  Destination *destination = join_destination(sync->destination_id, sync->owner);
+  finish_merge(open_merge_of_stored(destination, sync, run));
   finish_run(sync, run);
   return run_row(run->id);
 }
@@ -141,6 +148,25 @@ SUPAGLUE_FUNCTION(supaglue_confirm_deletions) {
   Sync *sync = take_sync(sync_id);
   if (!has_held(sync_id)) nothing_held(sync_id);
   const Datum result = run_without_reading(sync, plan_confirmation(sync));
+  close_api(api);
+  PG_RETURN_DATUM(result);
+}
+
+SUPAGLUE_FUNCTION(supaglue_reemit) {
+  const int64 sync_id = int_argument(fcinfo, 0, "sync_id");
+  const TimestampTz from = time_argument(fcinfo, 1, "from_time");
+  PreventCommandIfReadOnly("reemit()");
+  PreventCommandDuringRecovery("reemit()");
+  const Api api = open_api();
+  Sync *sync = take_sync(sync_id);
+  Run *run = plan_remap(sync);
+  run->reason = "manual";
+  Destination *destination = join_destination(sync->destination_id, sync->owner);
+  Merge *merge = open_merge_of_stored(destination, sync, run);
+  run->updated += reemit_rows(destination, sync, from, run->emitted_at);
+  finish_merge(merge);
+  finish_run(sync, run);
+  const Datum result = run_row(run->id);
   close_api(api);
   PG_RETURN_DATUM(result);
 }

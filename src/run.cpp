@@ -16,6 +16,8 @@ constexpr int64 kDayMs = 24 * 3600 * 1000;
 // The provider does not say when a quota is whole again: asking more often than this would use up
 // what is left.
 constexpr int64 kQuotaWaitMs = 15 * 60 * 1000;
+// A provider may stamp a record so long before it shows it; once a day a run reads back that far.
+constexpr int64 kWideLookbackMs = kDayMs;
 // By so much a provider's clock, told in whole seconds and by several machines, may waver.
 constexpr int64 kClockSlackMs = 5'000;
 
@@ -145,11 +147,38 @@ void require_reauthorization(const Sync *sync, const Run *run, const char *messa
 
 namespace {
 
+/// Where an incremental run reads from: once a day from a watermark that stays further behind, for
+/// records that the provider stamped long before anybody could see them. Both are of its clock.
+TimestampTz read_from(const Sync *sync) {
+  const bool wide = !TIMESTAMP_IS_NOBEGIN(sync->wide_watermark) &&
+                    later(sync->wide_watermark, kWideLookbackMs + kDayMs) <=
+                        later(sync->watermark, sync->lookback_ms);
+  return wide ? Min(sync->wide_watermark, sync->watermark) : sync->watermark;
+}
+
+/// Whether a run read all that was stamped since that time.
+bool goes_on_from(const Run *run, TimestampTz time) {
+  if (run->full) return true;
+  return run->since <= time && (TIMESTAMP_IS_NOBEGIN(run->until) || TIMESTAMP_IS_NOEND(run->until));
+}
+
+TimestampTz read_at(const Run *run) {
+  return TIMESTAMP_IS_NOBEGIN(run->provider_time) ? run->started_at : run->provider_time;
+}
+
+/// As watermark_after().
+TimestampTz wide_watermark_after(const Sync *sync, const Run *run, TimestampTz watermark) {
+  if (TIMESTAMP_IS_NOBEGIN(watermark)) return DT_NOBEGIN;
+  return goes_on_from(run, sync->wide_watermark) ? later(read_at(run), -kWideLookbackMs)
+                                                 : sync->wide_watermark;
+}
+
 Run *new_run() {
   auto *run = static_cast<Run *>(palloc0(sizeof(Run)));
   sql("SELECT pg_catalog.nextval('supaglue_internal.run_id')");
   run->id = int_at(0, 1);
   run->started_at = GetCurrentTimestamp();
+  run->until = DT_NOBEGIN;
   run->provider_time = DT_NOBEGIN;
   run->emitted_at = DT_NOBEGIN;
   run->provider_count = -1;
@@ -181,6 +210,21 @@ Run *plan_confirmation(const Sync *sync) {
   return run;
 }
 
+Run *plan_backfill(const Sync *sync) {
+  if (TIMESTAMP_IS_NOBEGIN(sync->backfill_to)) return nullptr;
+  // A run that must be full reads the window, too. One that failed lets other runs pass.
+  if (strcmp(sync->phase, "created") == 0 || TIMESTAMP_IS_NOBEGIN(sync->watermark) ||
+      is_next(sync, "fields"))
+    return nullptr;
+  if (!sync->backfill_asked && (sync->triggered || sync->paused || sync->consecutive_failures > 0))
+    return nullptr;
+  Run *run = new_run();
+  run->reason = "backfill";
+  run->since = sync->backfill_from;
+  run->until = sync->backfill_to;
+  return run;
+}
+
 Run *plan_run(const Sync *sync, bool manual, bool force_full) {
   const bool is_new = strcmp(sync->phase, "created") == 0;
   if (is_next(sync, "mapping") && !manual && !force_full && !is_new) return plan_remap(sync);
@@ -193,21 +237,19 @@ Run *plan_run(const Sync *sync, bool manual, bool force_full) {
                 : is_next(sync, "fields")        ? "fields"
                 : sync->consecutive_failures > 0 ? "retry"
                                                  : "schedule";
-  run->since = run->full ? DT_NOBEGIN : sync->watermark;
+  run->since = run->full ? DT_NOBEGIN : read_from(sync);
   return run;
 }
 
 TimestampTz watermark_after(const Sync *sync, const Run *run) {
-  if (run->mapping_only) return sync->watermark;
   if (is_unstamped(run->metadata != nullptr ? run->metadata : sync->metadata)) return DT_NOBEGIN;
-  const TimestampTz read_at =
-      TIMESTAMP_IS_NOBEGIN(run->provider_time) ? run->started_at : run->provider_time;
-  const TimestampTz watermark = later(read_at, -sync->lookback_ms);
+  if (run->mapping_only || !goes_on_from(run, sync->watermark)) return sync->watermark;
+  const TimestampTz watermark = later(read_at(run), -sync->lookback_ms);
   if (run->full) return watermark;
   // The provider's clock was put back behind what was read already: what it stamped since then was
   // not asked for, and no watermark can tell. Only a full run can.
-  if (later(read_at, kClockSlackMs) < run->since) return DT_NOBEGIN;
-  return Max(watermark, run->since);
+  if (later(read_at(run), kClockSlackMs) < sync->watermark) return DT_NOBEGIN;
+  return Max(watermark, sync->watermark);
 }
 
 /// What the run leaves to the next one. The sync's row is locked first, so that whoever changes a
@@ -271,6 +313,7 @@ static void finish_reading(const Sync *sync, const Run *run) {
   const TimestampTz next =
       time_of_ms(next_tick(now, sync->period_ms, phase_of(sync->connection_id, sync->period_ms)));
   const TimestampTz watermark = watermark_after(sync, run);
+  const bool is_backfill = !TIMESTAMP_IS_NOBEGIN(run->until);
   log_run(sync, run, "SUCCESS", nullptr, nullptr);
   const SchemaChanges drift = write_schema_changes(sync, run);
   if (drift.changes != nullptr) tell_schema_changes(sync, run, drift.changes);
@@ -278,11 +321,14 @@ static void finish_reading(const Sync *sync, const Run *run) {
   const char *next_reason = drift.reads_more && !run->full ? "fields" : reason_left(sync, run);
   // A trigger that came meanwhile stays: it means one more run. Causes of a pause that this run
   // disproved go.
-  sql(R"(UPDATE supaglue_internal.syncs SET phase = $2, watermark = $3,
-  data_through = coalesce($3, data_through), next_run_at = $4, last_run_id = $5,
+  // A backfill is beside the schedule, and no step in the sync's life.
+  sql(R"(UPDATE supaglue_internal.syncs SET phase = CASE WHEN $13 THEN phase ELSE $2 END,
+  watermark = $3, wide_watermark = $14, data_through = coalesce($3, data_through),
+  next_run_at = CASE WHEN $13 THEN next_run_at ELSE $4 END, last_run_id = $5,
   last_success_at = pg_catalog.clock_timestamp(),
   last_full_at = CASE WHEN $2 = 'full' THEN $6 ELSE last_full_at END,
-  incrementals_since_full = CASE WHEN $2 = 'full' THEN 0 ELSE incrementals_since_full + 1 END,
+  incrementals_since_full = CASE WHEN $2 = 'full' THEN 0 WHEN $13 THEN incrementals_since_full
+                                 ELSE incrementals_since_full + 1 END,
   last_error_class = NULL, last_error = NULL, consecutive_failures = 0, waiting_for = NULL,
   unavailable = false,
   pause_reason = CASE WHEN paused_by <@ '{authentication,permission,gone,quarantine}' THEN NULL
@@ -292,12 +338,13 @@ static void finish_reading(const Sync *sync, const Run *run) {
   emitted_at = $7, rows_stored = $8, metadata = coalesce($9::jsonb, metadata),
   projection = coalesce($10, projection), next_reason = $11,
   described_at = CASE WHEN $12 THEN $6 ELSE described_at END,
-  witness = coalesce($13, witness), witness_at = CASE WHEN $13 IS NULL THEN witness_at ELSE $7 END
+  witness = coalesce($15, witness), witness_at = CASE WHEN $15 IS NULL THEN witness_at ELSE $7 END
 WHERE id = $1)",
       {int_arg(sync->id), text_arg(run->full ? "full" : "incremental"), time_arg(watermark),
        time_arg(next), int_arg(run->id), time_arg(run->started_at), time_arg(run->emitted_at),
        bool_arg(run->rows_stored), text_arg(run->metadata), text_arg(run->projection),
        text_arg(next_reason), bool_arg(must_describe(sync, run->full, run->started_at)),
+       bool_arg(is_backfill), time_arg(wide_watermark_after(sync, run, watermark)),
        text_arg(run->witness)});
 }
 
@@ -323,11 +370,15 @@ static void write_failure(const Sync *sync, const Run *run, const char *error_cl
   waiting_for = $6, unavailable = $7,
   pause_reason = CASE WHEN $8 IS NULL THEN pause_reason ELSE $9 END,
   paused_by = CASE WHEN $8 IS NULL OR $8 = ANY (paused_by) THEN paused_by
-                   ELSE paused_by || $8 END
+                   ELSE paused_by || $8 END,
+  backfill_from = CASE WHEN $11 IS NULL THEN backfill_from
+                       ELSE least(backfill_from, coalesce($10, '-infinity')) END,
+  backfill_to = greatest(backfill_to, $11)
 WHERE id = $1)",
       {int_arg(sync->id), int_arg(run->id), text_arg(error_class), text_arg(message),
        time_arg(time_of_ms(consequence->next_run_ms)), text_arg(consequence->waiting_for),
-       bool_arg(consequence->unavailable), text_arg(consequence->pause), text_arg(pause_reason)});
+       bool_arg(consequence->unavailable), text_arg(consequence->pause), text_arg(pause_reason),
+       time_arg(run->since), time_arg(run->until)});
   if (strcmp(error_class, "authentication") == 0) require_reauthorization(sync, run, message);
   if (sync->consecutive_failures == 0) error_event("sync.failing", sync, run, error_class, message);
   if (consequence->pause != nullptr)

@@ -17,6 +17,7 @@ struct Run {
   const char *reason;  // 'initial', 'schedule', 'manual', ...
   TimestampTz started_at;
   TimestampTz since;          // incremental: the watermark to read from; DT_NOBEGIN: everything
+  TimestampTz until;          // of a backfill; DT_NOEND: up to now. DT_NOBEGIN: it is none
   TimestampTz provider_time;  // at the first request; DT_NOBEGIN: not known
   TimestampTz emitted_at;     // chosen by the merge
   // counts
@@ -43,13 +44,16 @@ Run *plan_remap(const Sync *sync);
 /// The same of one that marks what is held as deleted.
 Run *plan_confirmation(const Sync *sync);
 
+/// A run that reads the window that backfill() was asked for, if it is its turn; null: it is not.
+Run *plan_backfill(const Sync *sync);
+
 /// Whether a run asks the provider what the object looks like: full ones do, and one a day, so that
 /// fields that were added come along; others rely on what is known, and so cost no request for it.
 bool must_describe(const Sync *sync, bool full, TimestampTz now);
 
 /// The watermark that a run which succeeds leaves: the provider's time at its first request less
-/// the lookback; none for an object that the provider does not stamp, nor when the provider's clock
-/// went back.
+/// the lookback, or what it was when the run read a window that does not go on from there; none for
+/// an object that the provider does not stamp, nor when the provider's clock went back.
 TimestampTz watermark_after(const Sync *sync, const Run *run);
 
 /// Writes the end of a run: run_log, syncs (phase, watermark = provider_time - lookback,

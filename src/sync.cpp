@@ -19,7 +19,8 @@ constexpr const char *kLoad =
   s.phase, s.paused_by <> '{}', s.unavailable, s.triggered, s.trigger_full, s.watermark,
   s.next_run_at, s.last_full_at, s.incrementals_since_full, s.consecutive_failures,
   s.emitted_at, s.rows_stored, s.described_at, s.metadata, s.projection, s.next_reason,
-  s.witness, s.witness_at
+  s.witness, s.witness_at,
+  s.wide_watermark, s.backfill_asked, s.backfill_from, s.backfill_to
 FROM supaglue_internal.syncs s
 JOIN supaglue_internal.connections n ON n.id = s.connection_id
 JOIN supaglue_internal.objects o ON o.id = s.object_id
@@ -79,6 +80,10 @@ Sync *sync_of_row() {
   sync->next_reason = text_at(0, ++column);
   sync->witness = text_at(0, ++column);
   sync->witness_at = time_at(0, ++column);
+  sync->wide_watermark = time_at(0, ++column);
+  sync->backfill_asked = bool_at(0, ++column);
+  sync->backfill_from = time_at(0, ++column);
+  sync->backfill_to = time_at(0, ++column);
   const RemoteObject *remote = load_remote_object(sync->object_id, sync->connection_id);
   if (remote != nullptr) {
     sync->remote_type = remote->object_type;

@@ -37,7 +37,11 @@ struct Sync {
   bool unavailable;
   bool triggered;
   bool trigger_full;
-  TimestampTz watermark;  // DT_NOBEGIN: none
+  TimestampTz watermark;       // DT_NOBEGIN: none
+  TimestampTz wide_watermark;  // where the next wide reading begins; DT_NOBEGIN: none
+  bool backfill_asked;         // the window is to be read now, not with the next run only
+  TimestampTz backfill_from;   // DT_NOBEGIN: of all times
+  TimestampTz backfill_to;     // DT_NOBEGIN: no window is to be read; DT_NOEND: up to now
   TimestampTz next_run_at;
   TimestampTz last_full_at;
   int incrementals_since_full;

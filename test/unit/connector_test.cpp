@@ -25,6 +25,7 @@ TEST(ConnectorTest, KnowsSalesforce) {
   EXPECT_EQ(connector->oauth.token_path, "/services/oauth2/token");
   EXPECT_EQ(connector->oauth.capture_base_url, "/instance_url");
   EXPECT_EQ(connector->lookback_ms, 600'000);
+  EXPECT_EQ(Connector::builtin("hubspot")->lookback_ms, 900'000);
   EXPECT_EQ(connector->error_code_pointer, "/0/errorCode");
   EXPECT_EQ(connector->probe.path, "/services/oauth2/userinfo");
   EXPECT_FALSE(Connector::builtin("nonesuch"));
@@ -162,6 +163,7 @@ TEST(ConnectorTest, SaysWhatIsWrongWithADocument) {
     }
   }
   EXPECT_EQ(Connector::parse("{" + good + "}")->name, "x");
+  EXPECT_EQ(Connector::parse("{" + good + "}")->lookback_ms, 300'000);
 }
 
 }  // namespace

@@ -161,6 +161,16 @@ TEST(SalesforceTest, GoesOnFromEveryPoint) {
   }
 }
 
+// As a backfill asks.
+Filter stamped_until(const char *stamp) {
+  Filter filter;
+  filter.kind = Filter::Kind::kCompare;
+  filter.column = {SelectedColumn::Role::kStamp, "", ValueType::kMoment};
+  filter.op = Filter::Op::kAtMost;
+  filter.values = {stamp};
+  return filter;
+}
+
 TEST(SalesforceTest, AsksForWhatTheTaskSays) {
   struct Case {
     std::function<void(Task &)> change;
@@ -171,6 +181,13 @@ TEST(SalesforceTest, AsksForWhatTheTaskSays) {
   for (const Case &c : std::vector<Case>{
            {[](Task &t) { t.since = "2024-01-02T03:04:05Z"; },
             all + " WHERE SystemModstamp >= 2024-01-02T03:04:05.000Z", "queryAll"},
+           {[](Task &t) {
+              t.since = "2024-01-02T03:04:05Z";
+              t.selection.filter = stamped_until("2024-02-02T00:00:00.000Z");
+            },
+            all + " WHERE SystemModstamp >= 2024-01-02T03:04:05.000Z"
+                  " AND SystemModstamp <= 2024-02-02T00:00:00Z",
+            "queryAll"},
            {[](Task &t) { t.with_deleted = false; }, all, "query"},
            {[](Task &t) {
               t.fields = {"Name", "Gone__c"};
@@ -649,10 +666,12 @@ TEST(SalesforceBulkTest, AsksForDeletedRecordsOrNot) {
   Task task = contacts();
   task.with_deleted = false;
   task.since = "2024-01-02T03:04:05Z";
+  task.selection.filter = stamped_until("2024-02-02T00:00:00.000Z");
   const Json body = Json::parse(request_of(*before_job(task)).body);
   EXPECT_EQ(body["operation"], "query");
   EXPECT_TRUE(body["query"].get<std::string>().ends_with(
-      " FROM Contact WHERE SystemModstamp >= 2024-01-02T03:04:05.000Z"));
+      " FROM Contact WHERE SystemModstamp >= 2024-01-02T03:04:05.000Z"
+      " AND SystemModstamp <= 2024-02-02T00:00:00Z"));
 }
 
 TEST(SalesforceBulkTest, WaitsLongerAndLonger) {
