@@ -548,7 +548,7 @@ COMMENT ON VIEW supaglue.rate_limits IS
 
 CREATE VIEW supaglue.events AS
 SELECT id, at, kind, application_id, customer_id, provider_name, sync_id, run_id, payload
-FROM supaglue_internal.events;
+FROM supaglue_internal.events WHERE kind <> 'erased';
 COMMENT ON VIEW supaglue.events IS 'what happened; supaglue.read_events() reads it so that nothing is passed over';
 
 CREATE VIEW supaglue.schema_changes AS
@@ -919,6 +919,17 @@ COMMENT ON FUNCTION supaglue.export_config() IS
 
 
 -- The feed of events
+
+-- The events of a customer forget all but their place, so that a cursor that names one stays good.
+CREATE FUNCTION supaglue_internal.erase_events(application_id text, customer_id text, provider_name text) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  UPDATE supaglue_internal.events e
+  SET kind = 'erased', customer_id = NULL, provider_name = NULL, sync_id = NULL, run_id = NULL, payload = '{}'
+  WHERE e.application_id = $1 AND e.customer_id = $2 AND ($3 IS NULL OR e.provider_name = $3);
+END;
+COMMENT ON FUNCTION supaglue_internal.erase_events(text, text, text) IS
+  'takes what it tells out of the events of a customer, of one provider or of all; they are not shown any more';
 
 CREATE FUNCTION supaglue.read_events(after text DEFAULT NULL, max_events int DEFAULT 1000)
 RETURNS TABLE (cursor text, event text, at timestamptz, payload jsonb)

@@ -77,7 +77,7 @@ Arg settled_ids(int64 after, int64 most) {
   const int64 settled = settled_id();
   sql_latest(
       "SELECT ARRAY(SELECT id FROM supaglue_internal.events WHERE id > $1 AND id <= $2"
-      " ORDER BY id LIMIT $3)",
+      " AND kind <> 'erased' ORDER BY id LIMIT $3)",
       {int_arg(after), int_arg(settled), int_arg(most)});
   bool null;
   const Datum ids = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);

@@ -187,6 +187,15 @@ my ($id, $cursor) = split /\|/, query("select payload->>'id', cursor from supagl
 query("update supaglue_internal.events set at = at + interval '1 microsecond' where id = $id");
 is(refused("'$cursor'", '22023'), 'refused', 'a cursor of another state of the database');
 
+# What is erased is told no more, and its cursors stay good.
+query("select supaglue.upsert_customer('erased'); select supaglue.delete_connection(supaglue.create_connection(
+	'{\"customer_id\": \"erased\", \"provider_name\": \"salesforce\", \"credentials\": {\"refresh_token\": \"alpha\"}}'))");
+poll();
+query("select supaglue_internal.erase_events('default', 'erased', null)");
+is(query("select count(*) from supaglue.read_events() where payload->>'customer_id' = 'erased' or event = 'erased'"), '0', 'what is erased is not told');
+is(query("select count(*) from supaglue.events where customer_id = 'erased' or kind = 'erased'"), '0', 'nor shown');
+is(query('select count(*) from supaglue.read_events((select cursor from copy.place))'), '0', 'a cursor that names it stays good');
+
 # A cursor goes with the database, but not back to a state before it.
 my $dump = "$PostgreSQL::Test::Utils::tmp_check/feed.sql";
 my $dumped = query('select cursor from copy.place');
