@@ -25,8 +25,8 @@ bool Admission::admit(int64_t connection_id, int64_t provider_id) {
   if (by_connection_[connection_id] >=
       std::clamp(slots_ / kShareOfConnection, 1, kRunsPerConnection))
     return false;
-  // As many as are free besides: one provider takes half, the next a quarter, and none takes all.
-  if (is_shared_ && by_provider_[provider_id] >= free()) return false;
+  // Those that merely wait count, too: a provider that hangs has no more than one that works.
+  if (is_shared_ && by_provider_[provider_id] >= std::max(1, slots_ / 2)) return false;
   count(connection_id, provider_id, false);
   return true;
 }

@@ -55,7 +55,7 @@ Admission admission(const Fetcher *fetcher) {
   for (const auto &[run_id, job] : fetcher->jobs.by_run)
     if (!job->parked)
       admission.count(job->connection_id, job->provider_key,
-                      job->fetch != nullptr && job->fetch->waits(now));
+                      job->needs_token || (job->fetch != nullptr && job->fetch->waits(now)));
   return admission;
 }
 

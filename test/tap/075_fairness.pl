@@ -8,7 +8,7 @@ use Supaglue;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $records = $ENV{SUPAGLUE_TEST_RECORDS} || 200_000;
+my $records = $ENV{SUPAGLUE_TEST_RECORDS} || 60_000;
 my $node = new_node('node', conf => "supaglue.fetch_concurrency = 8\nsupaglue.merge_workers = 2\nsupaglue.request_timeout = '60s'");
 my $simulator = new_simulator('--records', 'Contact=3');
 my $large = new_simulator('--records', "Contact=$records", '--latency-ms', '30');

@@ -22,14 +22,24 @@ TEST(Admission, AProviderAloneHasAllSlots) {
 TEST(Admission, OfSeveralProvidersNoneTakesAll) {
   Admission admission(64, true);
   EXPECT_EQ(fill(admission, 1), 32);
-  EXPECT_EQ(fill(admission, 2), 16);
-  EXPECT_EQ(fill(admission, 3), 8);
-  EXPECT_EQ(fill(admission, 4), 4);
+  EXPECT_EQ(fill(admission, 2), 32);
+  EXPECT_EQ(fill(admission, 3), 0);
   Admission narrow(1, true);
   EXPECT_EQ(fill(narrow, 1), 1);
-  Admission two(2, true);
-  EXPECT_EQ(fill(two, 1), 1);
-  EXPECT_EQ(fill(two, 2), 1);
+  EXPECT_EQ(fill(narrow, 2), 0);
+}
+
+TEST(Admission, ProvidersThatHangLeaveRoom) {
+  Admission admission(8, true);
+  for (int i = 0; i < 4; ++i) admission.count(i, 1, true);
+  for (int i = 10; i < 14; ++i) admission.count(i, 2, true);
+  EXPECT_EQ(fill(admission, 1), 0);
+  EXPECT_EQ(fill(admission, 2), 0);
+  EXPECT_EQ(fill(admission, 3), 4);
+  Admission narrow(1, true);
+  narrow.count(1, 1, true);
+  EXPECT_EQ(fill(narrow, 1), 0);
+  EXPECT_EQ(fill(narrow, 2), 1);
 }
 
 TEST(Admission, AConnectionHasAShare) {
