@@ -162,9 +162,10 @@ like(meanwhile(sub {
 is_true('records read twice');
 # And the older version comes last, on the same page and on the next.
 my ($record) = grep { $_->{Id} eq $ids[3] } @{ $simulator->records('acme', 'Contact') };
-my $newest = { %$record, Title => 'Newest', SystemModstamp => stamp(time + 2400), LastModifiedDate => stamp(time + 2400) };
+my $now = time + 2400;
+my $newest = { %$record, Title => 'Newest', SystemModstamp => stamp($now), LastModifiedDate => stamp($now) };
 told("Id = '$ids[3]'", map { $_ => $newest->{$_} } qw(Title SystemModstamp LastModifiedDate));
-my $older = { %$newest, Title => 'Older', SystemModstamp => stamp(time + 2399) };
+my $older = { %$newest, Title => 'Older', SystemModstamp => stamp($now - 1) };
 my $answer = sub {
 	my ($kind, $next, @records) = @_;
 	$simulator->control('fault', { match => { org => 'acme', kind => $kind }, kind => 'status', status => 200, body => $json->encode({
