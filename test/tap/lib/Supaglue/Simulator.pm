@@ -9,6 +9,7 @@ use Carp;
 use HTTP::Tiny;
 use JSON::PP ();
 use POSIX ();
+use Socket ();
 use PostgreSQL::Test::Utils ();
 use Time::HiRes qw(time usleep);
 
@@ -81,6 +82,9 @@ sub control
 	my $answer = $self->{http}->post($self->url . "/control/$name",
 		{ content => $json->encode($document // {}),
 			headers => { 'content-type' => 'application/json' } });
+	# A command goes in two packets: the second is not to wait for an acknowledgement of the first.
+	my $connection = $self->{http}{handle};
+	setsockopt($connection->{fh}, Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1) if $connection && $connection->{fh};
 	return _document($answer, $name);
 }
 
