@@ -215,11 +215,10 @@ void erase_records(const Whose *whose) {
   sql(format("%sDELETE FROM supaglue_internal.run_log WHERE sync_id IN (SELECT id FROM syncs)",
              kSyncs),
       args);
-  for (const char *table : {"events", "schema_changes"})
-    sql(format("DELETE FROM supaglue_internal.%s WHERE application_id = $1 AND customer_id = $2"
-               " AND ($3 IS NULL OR provider_name = $3)",
-               table),
-        args);
+  sql("SELECT supaglue_internal.erase_events($1, $2, $3)", args);
+  sql("DELETE FROM supaglue_internal.schema_changes WHERE application_id = $1"
+      " AND customer_id = $2 AND ($3 IS NULL OR provider_name = $3)",
+      args);
   sql("DELETE FROM supaglue_internal.oauth_states o USING supaglue_internal.providers p"
       " WHERE p.id = o.provider_id AND o.application_id = $1 AND o.customer_id = $2"
       " AND p.name = coalesce($3, p.name)",
