@@ -27,6 +27,9 @@ TEST(Admission, OfSeveralProvidersNoneTakesAll) {
   Admission narrow(1, true);
   EXPECT_EQ(fill(narrow, 1), 1);
   EXPECT_EQ(fill(narrow, 2), 0);
+  Admission under_way(8, false);
+  under_way.count(1, 2, false);
+  EXPECT_EQ(fill(under_way, 1), 4);
 }
 
 TEST(Admission, ProvidersThatHangLeaveRoom) {
