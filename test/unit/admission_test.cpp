@@ -58,7 +58,7 @@ TEST(Admission, WhoMerelyWaitsGivesUpHisSlot) {
   Admission admission(8, false);
   for (int i = 0; i < 8; ++i) admission.count(i, 1, true);
   EXPECT_EQ(admission.free(), 8);
-  EXPECT_EQ(fill(admission, 2), 8);
+  EXPECT_EQ(fill(admission, 1), 8);
   Admission more(8, false);
   for (int i = 0; i < 12; ++i) more.count(i, 1, true);  // but not without end
   EXPECT_EQ(more.free(), 4);
