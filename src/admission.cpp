@@ -26,7 +26,8 @@ bool Admission::admit(int64_t connection_id, int64_t provider_id) {
       std::clamp(slots_ / kShareOfConnection, 1, kRunsPerConnection))
     return false;
   // Those that merely wait count, too: a provider that hangs has no more than one that works.
-  if (is_shared_ && by_provider_[provider_id] >= std::max(1, slots_ / 2)) return false;
+  const bool is_shared = is_shared_ || by_provider_.size() > by_provider_.count(provider_id);
+  if (is_shared && by_provider_[provider_id] >= std::max(1, slots_ / 2)) return false;
   count(connection_id, provider_id, false);
   return true;
 }

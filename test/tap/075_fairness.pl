@@ -4,6 +4,7 @@ use warnings;
 use lib 'lib';
 
 use JSON::PP ();
+use PostgreSQL::Test::Utils;
 use Supaglue;
 use Test::More;
 use Time::HiRes qw(time);
@@ -43,8 +44,11 @@ my ($count, $gap, $length, $longest) = split /\|/, query("select count(*),
 	extract(epoch from max(length)) from ($runs) r");
 diag("$count runs of others: 99 % began within $gap s after the one before, and took $length s (at most $longest s)");
 cmp_ok($count, '>', 20 * 5, 'the others are synced all the while');
-cmp_ok($gap, '<', 3, 'and begin within two seconds of when they are due');
-cmp_ok($length, '<', 10, 'and end soon');
+# Where others use the machine, too, everything takes so much longer.
+my ($load, $cores) = ((split ' ', slurp_file('/proc/loadavg'))[0], scalar(() = slurp_file('/proc/cpuinfo') =~ /^processor/mg) || 1);
+my $slack = $load > $cores ? $load / $cores : 1;
+cmp_ok($gap, '<', 1 + 2 * $slack, 'and begin within two seconds of when they are due');
+cmp_ok($length, '<', 10 * $slack, 'and end soon');
 is(query("select count(*) from ($runs) r where status <> 'SUCCESS'"), '0', 'all of them well');
 is(query("select count(*) from supaglue.syncs where provider_name = 'hubspot' and last_success_at is not null"), '0', 'the other provider hangs to the end');
 is(query(qq(select count(*) from supaglue_data."salesforce_Contact" where _supaglue_customer_id = 'large')), $records, 'every record of the large one');

@@ -27,6 +27,9 @@ TEST(Admission, OfSeveralProvidersNoneTakesAll) {
   Admission narrow(1, true);
   EXPECT_EQ(fill(narrow, 1), 1);
   EXPECT_EQ(fill(narrow, 2), 0);
+  Admission under_way(8, false);
+  under_way.count(1, 2, false);
+  EXPECT_EQ(fill(under_way, 1), 4);
 }
 
 TEST(Admission, ProvidersThatHangLeaveRoom) {
@@ -55,7 +58,7 @@ TEST(Admission, WhoMerelyWaitsGivesUpHisSlot) {
   Admission admission(8, false);
   for (int i = 0; i < 8; ++i) admission.count(i, 1, true);
   EXPECT_EQ(admission.free(), 8);
-  EXPECT_EQ(fill(admission, 2), 8);
+  EXPECT_EQ(fill(admission, 1), 8);
   Admission more(8, false);
   for (int i = 0; i < 12; ++i) more.count(i, 1, true);  // but not without end
   EXPECT_EQ(more.free(), 4);
