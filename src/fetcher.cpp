@@ -238,7 +238,7 @@ int64 rest_ms(const Fetcher *fetcher) {
   for (const auto &[run_id, job] : fetcher->jobs.by_run) {
     if (job->not_before_ms > now) at(job->not_before_ms);
     if (job->fetch != nullptr) at(job->fetch->wake_at_ms());
-    if (job->in_flight || job->needs_token) at(patience_ends_ms(job.get()));
+    if (job->in_flight) at(patience_ends_ms(job.get()));
   }
   for (const auto &[connection_id, refresh] : fetcher->refreshes.by_connection)
     if (refresh->transfer == 0) at(refresh->not_before_ms);
