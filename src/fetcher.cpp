@@ -302,7 +302,7 @@ int64 rest_ms(const Fetcher *fetcher) {
     // What waits for a slot or for memory is woken by who gives it up.
     const int64 wake_at = job->fetch->wake_at_ms();
     if (job->in_flight || wake_at > now) at(wake_at);
-    if (job->in_flight || job->needs_token) at(patience_ends_ms(job.get()));
+    if (job->in_flight) at(patience_ends_ms(job.get()));
   }
   for (const auto &[connection_id, refresh] : fetcher->refreshes.by_connection)
     if (refresh->transfer == 0) at(refresh->not_before_ms);

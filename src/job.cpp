@@ -275,6 +275,7 @@ int64 patience_ends_ms(const Job *job) {
 }
 
 void watch_job(Job *job) {
+  if (job->needs_token) job->moved_at_ms = now_ms();  // a refresh has bounds of its own
   if (job->pending == Job::Pending::kFailure || now_ms() < patience_ends_ms(job)) return;
   const int64 seconds = (now_ms() - job->moved_at_ms) / 1000;
   fail_job(job, name_of(ErrorClass::kTransient), "the run made no progress",
