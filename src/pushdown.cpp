@@ -329,11 +329,17 @@ bool bind(const LiveColumn *column, const FormBinding *binding, SelectedColumn *
   return true;
 }
 
+/// Begins a text that was given and began with kNotKnownYet: it must not pass for one that is
+/// shown, which stands without quotes. No provider is told of such a text, and the reader checks
+/// the condition.
+constexpr char kLooksShown = '\x02';
+
 bool is_known(const FormValue *value) {
   const ListCell *cell;
   if (value == nullptr) return true;
   foreach (cell, value->texts)
-    if (strVal(lfirst(cell))[0] == kNotKnownYet) return false;
+    if (strVal(lfirst(cell))[0] == kNotKnownYet || strVal(lfirst(cell))[0] == kLooksShown)
+      return false;
   return true;
 }
 
@@ -488,12 +494,18 @@ List *order_form(const RelOptInfo *rel, const LiveColumns *columns, const List *
   return order;
 }
 
+static String *given_text(Datum value, Oid type) {
+  const char *text = value_text(value, type);
+  return makeString(text[0] == kNotKnownYet ? psprintf("%c%s", kLooksShown, text + 1)
+                                            : pstrdup(text));
+}
+
 FormValue form_value(Datum value, bool null, Oid type) {
   FormValue made = {null, false, NIL};
   if (null) return made;
   const Oid element = get_element_type(type);
   if (!OidIsValid(element)) {
-    made.texts = list_make1(makeString(value_text(value, type)));
+    made.texts = list_make1(given_text(value, type));
     return made;
   }
   int16 length;
@@ -507,7 +519,7 @@ FormValue form_value(Datum value, bool null, Oid type) {
                     &count);
   for (int i = 0; i < count; ++i) {
     made.has_null = made.has_null || nulls[i];
-    if (!nulls[i]) made.texts = lappend(made.texts, makeString(value_text(elements[i], element)));
+    if (!nulls[i]) made.texts = lappend(made.texts, given_text(elements[i], element));
   }
   return made;
 }

@@ -439,5 +439,10 @@ foreach my $kind ('sync.failing', 'sync.recovered')
 		join(' ', sort map { $_->{name} } grep { $_->{ends} ne 'SUCCESS' } @scenarios), "$kind is told once of each that failed");
 }
 is(query('select count(*) from supaglue_internal.runs'), '0', 'no run is left');
+
+# A value that looks like one that EXPLAIN shows without quotes stays out of the provider's query.
+my ($customer) = map { $_->{name} } grep { $_->{via} eq 'rest' } @scenarios;
+is(query("set supaglue.customer_id = '$customer'; select count(*) from supaglue_live.\"salesforce_Contact\" where id like E'\\x01\\'x\\' or Id != null or Id = %'"),
+	'0', 'a hostile value finds nothing and breaks nothing') if $customer;
 $node->stop;
 done_testing();
