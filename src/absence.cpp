@@ -223,7 +223,9 @@ int64 settle_absent(Absence *absence) {
   Run *run = absence->marking.run;
   const MemoryContext caller = MemoryContextSwitchTo(absence->context);
   absence->absent = begin_sort();
-  absence->has_held = has_held(sync->id);
+  // A record that came without its id may be any of those that are absent.
+  const bool unsure = run->rejected > 0;
+  absence->has_held = !unsure && has_held(sync->id);
   tuplesort_performsort(absence->seen);
   advance(absence);
   const char *walk = walk_statement(absence->marking.table);
@@ -236,10 +238,15 @@ int64 settle_absent(Absence *absence) {
   while (absence->current != nullptr) advance(absence);
   tuplesort_end(absence->seen);
   absence->stored -= run->inserted;
+  if (unsure && absence->absent_count > 0)
+    warn(run, format(INT64_FORMAT " rows were absent at the provider and stay: they may be the "
+                                  "records that cannot be used",
+                     absence->absent_count));
+  if (unsure) absence->absent_count = 0;
   const bool holds = must_hold(absence);
   if (absence->has_held) forget_held(sync->id);
   tuplesort_performsort(absence->absent);
-  settle(absence, holds, marks);
+  if (!unsure) settle(absence, holds, marks);
   tuplesort_end(absence->absent);
   run->held = holds ? absence->absent_count : 0;
   run->held_of = absence->stored;

@@ -161,6 +161,8 @@ is(jobs_made('acme'), $made + 2, 'of the same job');
 is_true('acme', 'the table is the truth');
 
 # --- Jobs that come to nothing ---------------------------------------------------------------------------------
+# Paused, so that it runs when it is told to, and is not tried again by itself.
+query("select supaglue.pause_sync(${\ sync('acme')})");
 bulk('acme', fail => 'InvalidBatch : the query took too long');
 like(run('acme', full => 1), qr/^FAILURE/, 'a job that fails');
 is(last_error('acme'), 'provider: the bulk job of salesforce has not succeeded: It ended as Failed: InvalidBatch : the query took too long.',
@@ -214,6 +216,7 @@ like(run('acme', full => 1), qr/^SUCCESS.* 11999 unchanged/, 'an org without job
 is(requests('acme'), 'describe 1 query 2 query_more 5 bulk_create 1', 'is read by the query API');
 bulk('acme', jobs_left => 10000);
 is_true('acme', 'after all this the table is the truth');
+query("select supaglue.resume_sync(${\ sync('acme')})");
 
 # --- Queries that are too long for an address --------------------------------------------------------------------
 query(qq(select supaglue.update_sync_config(id, '{"custom_objects": [{"object": "Wide__c"}, {"object": "Broad__c"}]}') from supaglue.sync_configs));
