@@ -60,7 +60,7 @@ $(PRELUDE).gch: build/flags
 # Debian's PGXS tracks no header dependencies and no flags.
 -include $(OBJS:.o=.d)
 $(OBJS): build/flags
-FLAGS = $(CXX) $(WERROR) $(COPT) $(PRELUDE_HEADERS)
+FLAGS = $(CXX) $(CXXFLAGS) $(PRELUDE_HEADERS)
 build/flags: force
 	@mkdir -p build
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
