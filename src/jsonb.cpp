@@ -39,7 +39,7 @@ template <typename T>
 T need(simdjson::simdjson_result<T> result) {
   T value;
   if (const auto error = std::move(result).get(value); error != simdjson::SUCCESS)
-    refuse(std::string("It is not valid JSON: ") + simdjson::error_message(error) + ".");
+    refuse(std::string("It is not valid JSON: ") + simdjson::error_message(error));
   return value;
 }
 
