@@ -137,7 +137,7 @@ query("create role loader; grant create on database postgres to loader; alter sc
 in_run('false', sub { query('reassign owned by loader to current_user; drop owned by loader; drop role loader') });
 is(outcome(), 'FAILURE incremental destination 0', 'a run whose owner is gone fails');
 note(query("select last_error from supaglue.syncs where id = $sync"));
-is(query("select state from supaglue.syncs where id = $sync"), 'waiting', 'and is tried again');
+is(query("select state in ('waiting', 'running') from supaglue.syncs where id = $sync"), 't', 'and is tried again');
 query("select supaglue.update_sync_config($ids->{sync_config}, '{}')");
 query("select supaglue.trigger_sync($sync)");
 is(outcome(), 'SUCCESS incremental - 25', 'whoever changes the sync config has it from then on');

@@ -85,7 +85,7 @@ sub refuses
 	$break->();
 	is(run($node), 'FAILURE incremental destination', "$what: the run fails");
 	# It may be trying again just now.
-	is(query("select (state in ('waiting', 'running')) || ' ' || waiting_for || ' ' || (waiting_until is not null) || paused_by::text from supaglue.syncs where id = $sync"),
+	is(query("select (state in ('waiting', 'running')) || ' ' || waiting_for || ' ' || (waiting_until is not null or state = 'running') || paused_by::text from supaglue.syncs where id = $sync"),
 		'true destination true{}', "$what: the sync waits, and is not stopped");
 	like(query("select last_error from supaglue.syncs where id = $sync"), $message, "$what: it says why");
 	$mend->();
