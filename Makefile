@@ -15,7 +15,7 @@ OBJS = $(SOURCES:.cpp=.o)
 SHLIB_EXPORTS = src/exports.txt
 
 # pg_regress inputs in the order in which they run: the first creates the extension, the others use it.
-REGRESS = providers destinations sync_configs connections schemas entities rights tokens managed_auth materialize deletions projections remote steering door live metadata passthrough drift erasure apply
+REGRESS = providers destinations sync_configs connections schemas entities rights tokens managed_auth materialize deletions projections remote steering door jsonb live metadata passthrough drift erasure apply
 # Isolation specs, under test/isolation/specs.
 ISOLATION =
 
@@ -93,12 +93,12 @@ build/unit/simulator_test: $(SIMULATOR_TESTS:test/%.cpp=build/%.o) simulator
 	g++ -o $@ $(filter build/unit/%,$^) $$(ls build/simulator/*.o | grep -v /main.o) \
 	  $$(pkg-config --libs cpp-httplib) -lgtest -lgtest_main -lssl -lcrypto -lz -lpthread
 
-# What sql/door.sql loads: it raises at each door between C++ and Postgres.
+# What sql/door.sql and sql/jsonb.sql load: it raises at each door between C++ and Postgres, and compares jsonb.
 build/door_test.o: test/door/door_test.cpp build/flags
 	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -c -o $@ $<
 -include build/door_test.d
-build/supaglue_door_test.so: build/door_test.o src/pg.o src/error.o
-	g++ -shared -o $@ $^ -Wl,-Bsymbolic
+build/supaglue_door_test.so: build/door_test.o src/pg.o src/error.o src/json.o src/jsonb.o src/jsonb_array.o
+	g++ -shared -o $@ $^ -lsimdjson -Wl,-Bsymbolic
 
 .PHONY: force unit-programs unit simulator lint format
 force:

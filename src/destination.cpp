@@ -1,7 +1,10 @@
 // pg: this database as a destination, and the opening of either kind. See destination.hpp.
+#include "jsonb.hpp"
+
 #include "destination.hpp"
 
 #include "catalog.hpp"
+#include "jsonb_array.hpp"
 #include "pg.hpp"
 #include "remote.hpp"
 #include "secret.hpp"
@@ -12,9 +15,15 @@
 namespace supaglue {
 
 Value value_of(const char *text) {
-  return {false, {text, text == nullptr ? 0 : static_cast<int>(strlen(text))}, nullptr, 0};
+  const int length = text == nullptr ? 0 : static_cast<int>(strlen(text));
+  return {Value::Kind::kText, {text, length}, nullptr, 0};
 }
-Value value_of(const Text *many, int count) { return {true, {nullptr, 0}, many, count}; }
+Value value_of(const Text *many, int count) {
+  return {Value::Kind::kTexts, {nullptr, 0}, many, count};
+}
+Value jsonbs_of(const Text *many, int count) {
+  return {Value::Kind::kJsonbs, {nullptr, 0}, many, count};
+}
 
 namespace {
 
@@ -34,8 +43,7 @@ Datum datum_of(const Text &text) {
   return PointerGetDatum(cstring_to_text_with_len(text.data, text.length));
 }
 
-Datum datum_of(const Value &value) {
-  if (!value.is_array) return datum_of(value.one);
+Datum texts_of(const Value &value) {
   auto *datums = static_cast<Datum *>(palloc(sizeof(Datum) * Max(value.count, 1)));
   auto *nulls = static_cast<bool *>(palloc(Max(value.count, 1)));
   for (int i = 0; i < value.count; ++i) {
@@ -47,10 +55,21 @@ Datum datum_of(const Value &value) {
                                             &lower_bound, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+Oid type_of(const Value &value) {
+  switch (value.kind) {
+    case Value::Kind::kTexts:
+      return TEXTARRAYOID;
+    case Value::Kind::kJsonbs:
+      return JSONBARRAYOID;
+    default:
+      return TEXTOID;
+  }
+}
+
 class LocalDestination final : public Destination {
  public:
-  LocalDestination(Oid owner, MemoryContext context, MemoryContext scratch)
-      : owner_(owner), context_(context), scratch_(scratch) {}
+  LocalDestination(Oid owner, MemoryContext context, MemoryContext scratch, JsonbWriter *writer)
+      : owner_(owner), context_(context), scratch_(scratch), writer_(writer) {}
   LocalDestination(const LocalDestination &) = delete;
   LocalDestination &operator=(const LocalDestination &) = delete;
   ~LocalDestination() {
@@ -74,12 +93,14 @@ class LocalDestination final : public Destination {
   void pin_settings() const;
   Plan *prepared(const char *statement, const Oid *types, int count);
   Oid role_for(SPIPlanPtr plan) const;
+  Datum datum_of(const Value &value) const;
   int execute_planned(const char *statement, std::initializer_list<Value> args);
   void keep_result();
 
   Oid owner_;
   MemoryContext context_;
   MemoryContext scratch_;  // arguments and result of the last statement
+  JsonbWriter *writer_;    // the context's
   Plan *plans_ = nullptr;
   int lock_timeout_ms_ = settings.lock_timeout_ms;
   char **fields_ = nullptr;
@@ -135,6 +156,17 @@ Oid LocalDestination::role_for(SPIPlanPtr plan) const {
   return owner_;
 }
 
+Datum LocalDestination::datum_of(const Value &value) const {
+  switch (value.kind) {
+    case Value::Kind::kTexts:
+      return texts_of(value);
+    case Value::Kind::kJsonbs:
+      return PointerGetDatum(jsonb_array(writer_, value.many, value.count));
+    default:
+      return supaglue::datum_of(value.one);
+  }
+}
+
 /// Plans once, for a table of any size: statistics taken while it was empty must not choose a scan
 /// of all of it. The settings hold while planning only, because users' triggers keep plans of their
 /// own.
@@ -155,8 +187,8 @@ int LocalDestination::execute_planned(const char *statement, std::initializer_li
   auto *nulls = static_cast<char *>(palloc(count));
   int i = 0;
   for (const Value &value : args) {
-    types[i] = value.is_array ? TEXTARRAYOID : TEXTOID;
-    const bool null = !value.is_array && value.one.data == nullptr;
+    types[i] = type_of(value);
+    const bool null = value.kind == Value::Kind::kText && value.one.data == nullptr;
     nulls[i] = null ? 'n' : ' ';
     if (!null) datums[i] = datum_of(value);
     ++i;
@@ -203,7 +235,9 @@ uint64 LocalDestination::execute(const char *statement, std::initializer_list<Va
 Destination *open_local(Oid owner) {
   MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "supaglue local destination",
                                                 ALLOCSET_DEFAULT_SIZES);
-  return make_in<LocalDestination>(CurrentMemoryContext, owner, CurrentMemoryContext, scratch);
+  auto *writer = make_in<JsonbWriter>(CurrentMemoryContext);
+  return make_in<LocalDestination>(CurrentMemoryContext, owner, CurrentMemoryContext, scratch,
+                                   writer);
 }
 
 /// What is stored of a destination.

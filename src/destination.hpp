@@ -1,26 +1,27 @@
 // pg: where tables land: this database through SPI, or a remote Postgres through libpq, behind one
 // interface and by the same SQL text; whoever uses it does not know which. Arguments are text and
-// arrays of text, cast in the SQL.
+// arrays of text, cast in the SQL, and arrays of jsonb.
 #pragma once
 
 #include "pg.hpp"
 
 namespace supaglue {
 
-/// An argument: one text, or an array of texts; a null pointer is NULL. The bytes are borrowed
-/// until the call returns.
+/// An argument: one text, an array of texts, or an array of jsonb whose texts are given; a null
+/// pointer is NULL. The bytes are borrowed until the call returns.
 struct Text {
   const char *data;
   int length;
 };
 struct Value {
-  bool is_array;
+  enum class Kind { kText, kTexts, kJsonbs } kind;
   Text one;
   const Text *many;
   int count;
 };
 Value value_of(const char *text);
 Value value_of(const Text *many, int count);
+Value jsonbs_of(const Text *many, int count);
 
 class Destination {
  public:

@@ -82,7 +82,7 @@ char *page_statement(const char *table, const Projection *projection, bool overw
       R"(WITH page AS (
   SELECT $1::text AS application, $2::text AS customer, $3::text AS provider,
          pg_catalog.unnest($5::text[]) AS id,
-         pg_catalog.unnest($6::text[])::jsonb AS raw,
+         pg_catalog.unnest($6::jsonb[]) AS raw,
          pg_catalog.unnest($7::text[])::timestamptz AS modified,
          pg_catalog.unnest($8::text[])::boolean AS deleted
 ), change AS MATERIALIZED (
@@ -219,7 +219,7 @@ void merge_batch(Merge *merge, int from, int count) {
   merge->destination->execute(
       merge->page_statement,
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
-       value_of(merge->emitted_at), value_of(columns.ids, count), value_of(columns.raws, count),
+       value_of(merge->emitted_at), value_of(columns.ids, count), jsonbs_of(columns.raws, count),
        value_of(columns.stamps, count), value_of(columns.deleted, count),
        value_of(merge->projection->lookup)});
   const auto count_at = [&](int column) {

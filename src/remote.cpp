@@ -21,7 +21,7 @@ constexpr int kOldestServer = 120000;
 constexpr const char *kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
 // Instead of what lies in the home directory of the server's user, which is not for everybody.
 constexpr const char *kNoFile = "/dev/null/none";
-constexpr Oid kTextArray = TEXTARRAYOID;
+constexpr char kJsonbVersion = 1;  // of jsonb_send()
 
 /// Where to connect to; for guard bodies.
 struct Address {
@@ -225,10 +225,11 @@ void append_int(StringInfo to, int value) {
 
 StringInfo binary_array(const Value &value) {
   StringInfo array = makeStringInfo();
+  const bool is_jsonb = value.kind == Value::Kind::kJsonbs;
   int64 size = 20;
   bool has_null = false;
   for (int i = 0; i < value.count; ++i) {
-    size += 4 + value.many[i].length;
+    size += 5 + value.many[i].length;
     has_null |= value.many[i].data == nullptr;
   }
   if (size >= static_cast<int64>(MaxAllocSize))
@@ -236,13 +237,14 @@ StringInfo binary_array(const Value &value) {
   enlargeStringInfo(array, static_cast<int>(size));
   append_int(array, value.count == 0 ? 0 : 1);
   append_int(array, has_null);
-  append_int(array, TEXTOID);
+  append_int(array, is_jsonb ? JSONBOID : TEXTOID);
   if (value.count == 0) return array;
   append_int(array, value.count);
   append_int(array, 1);
   for (int i = 0; i < value.count; ++i) {
     const Text &text = value.many[i];
-    append_int(array, text.data == nullptr ? -1 : text.length);
+    append_int(array, text.data == nullptr ? -1 : text.length + is_jsonb);
+    if (text.data != nullptr && is_jsonb) appendStringInfoChar(array, kJsonbVersion);
     if (text.data != nullptr) appendBinaryStringInfo(array, text.data, text.length);
   }
   return array;
@@ -291,10 +293,13 @@ bool RemoteDestination::run(const char *statement, std::initializer_list<Value> 
   auto *formats = static_cast<int *>(palloc(sizeof(int) * (count + 1)));
   int i = 0;
   for (const Value &value : args) {
-    const StringInfo array = value.is_array ? binary_array(value) : nullptr;
-    types[i] = value.is_array ? kTextArray : TEXTOID;
-    values[i] = value.is_array ? array->data : value.one.data;
-    lengths[i] = value.is_array ? array->len : value.one.length;
+    const bool is_array = value.kind != Value::Kind::kText;
+    const StringInfo array = is_array ? binary_array(value) : nullptr;
+    types[i] = !is_array                            ? TEXTOID
+               : value.kind == Value::Kind::kJsonbs ? JSONBARRAYOID
+                                                    : TEXTARRAYOID;
+    values[i] = is_array ? array->data : value.one.data;
+    lengths[i] = is_array ? array->len : value.one.length;
     // A text's binary form is its bytes: it needs no end and no escape.
     formats[i++] = 1;
   }

@@ -1,4 +1,7 @@
 // pg: raises at each door between C++ and Postgres, for sql/door.sql. No part of the extension.
+#include "jsonb.hpp"
+
+#include "jsonb_array.hpp"
 #include "pg.hpp"
 
 #include <cstdio>
@@ -111,6 +114,17 @@ SUPAGLUE_FUNCTION(supaglue_door_ways) {
 }
 
 SUPAGLUE_FUNCTION(supaglue_door_living) { PG_RETURN_INT32(living); }
+
+/// Whether our bytes of a JSON text are those of jsonb_in().
+SUPAGLUE_FUNCTION(supaglue_door_same_jsonb) {
+  const char *json = text_to_cstring(PG_GETARG_TEXT_PP(0));
+  const Text texts[] = {{json, static_cast<int>(strlen(json))}};
+  auto *writer = make_in<JsonbWriter>(CurrentMemoryContext);
+  ArrayType *array = jsonb_array(writer, texts, 1);
+  const Jsonb *theirs = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+  const char *ours = ARR_DATA_PTR(array);
+  PG_RETURN_BOOL(VARSIZE(ours) == VARSIZE(theirs) && memcmp(ours, theirs, VARSIZE(ours)) == 0);
+}
 
 /// The resident memory of this process in kB.
 SUPAGLUE_FUNCTION(supaglue_door_memory) {
