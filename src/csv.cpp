@@ -3,8 +3,6 @@
 
 #include <csv.h>
 
-#include <algorithm>
-
 #include "pure.hpp"
 
 namespace supaglue {
@@ -42,7 +40,9 @@ struct Parser {
 };
 
 size_t count(std::string_view text, char c) {
-  return static_cast<size_t>(std::count(text.begin(), text.end(), c));
+  size_t found = 0;
+  for (size_t at = text.find(c); at != text.npos; at = text.find(c, at + 1)) ++found;
+  return found;
 }
 
 }  // namespace

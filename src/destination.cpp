@@ -6,6 +6,7 @@
 #include "catalog.hpp"
 #include "jsonb_array.hpp"
 #include "pg.hpp"
+#include "plans.hpp"
 #include "remote.hpp"
 #include "secret.hpp"
 #include "settings.hpp"
@@ -15,14 +16,41 @@
 namespace supaglue {
 
 Value value_of(const char *text) {
-  const int length = text == nullptr ? 0 : static_cast<int>(strlen(text));
-  return {Value::Kind::kText, {text, length}, nullptr, 0};
+  Value value = {};
+  value.one = {text, text == nullptr ? 0 : static_cast<int>(strlen(text))};
+  return value;
 }
-Value value_of(const Text *many, int count) {
-  return {Value::Kind::kTexts, {nullptr, 0}, many, count};
+
+namespace {
+
+Value array_of(Value::Kind kind, int count) {
+  Value value = {};
+  value.kind = kind;
+  value.count = count;
+  return value;
 }
-Value jsonbs_of(const Text *many, int count) {
-  return {Value::Kind::kJsonbs, {nullptr, 0}, many, count};
+
+}  // namespace
+
+Value value_of(const Text *texts, int count) {
+  Value value = array_of(Value::Kind::kTexts, count);
+  value.texts = texts;
+  return value;
+}
+Value value_of(const TimestampTz *times, int count) {
+  Value value = array_of(Value::Kind::kTimes, count);
+  value.times = times;
+  return value;
+}
+Value value_of(const bool *booleans, int count) {
+  Value value = array_of(Value::Kind::kBooleans, count);
+  value.booleans = booleans;
+  return value;
+}
+Value jsonbs_of(const Text *texts, int count) {
+  Value value = array_of(Value::Kind::kJsonbs, count);
+  value.texts = texts;
+  return value;
 }
 
 namespace {
@@ -43,38 +71,70 @@ Datum datum_of(const Text &text) {
   return PointerGetDatum(cstring_to_text_with_len(text.data, text.length));
 }
 
-Datum texts_of(const Value &value) {
-  auto *datums = static_cast<Datum *>(palloc(sizeof(Datum) * Max(value.count, 1)));
-  auto *nulls = static_cast<bool *>(palloc(Max(value.count, 1)));
-  for (int i = 0; i < value.count; ++i) {
-    nulls[i] = value.many[i].data == nullptr;
-    datums[i] = nulls[i] ? static_cast<Datum>(0) : datum_of(value.many[i]);
+/// The elements of an array of anything but jsonb.
+Datum element_of(const Value &value, int i, bool *null) {
+  switch (value.kind) {
+    case Value::Kind::kTimes:
+      *null = TIMESTAMP_IS_NOBEGIN(value.times[i]);
+      return TimestampTzGetDatum(value.times[i]);
+    case Value::Kind::kBooleans:
+      *null = false;
+      return BoolGetDatum(value.booleans[i]);
+    default:
+      *null = value.texts[i].data == nullptr;
+      return *null ? static_cast<Datum>(0) : datum_of(value.texts[i]);
   }
-  int dimension = value.count, lower_bound = 1;
-  return PointerGetDatum(construct_md_array(datums, nulls, value.count == 0 ? 0 : 1, &dimension,
-                                            &lower_bound, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-Oid type_of(const Value &value) {
-  switch (value.kind) {
-    case Value::Kind::kTexts:
-      return TEXTARRAYOID;
+Datum array_of(const Value &value, Oid type) {
+  auto *datums = static_cast<Datum *>(palloc(sizeof(Datum) * Max(value.count, 1)));
+  auto *nulls = static_cast<bool *>(palloc(Max(value.count, 1)));
+  for (int i = 0; i < value.count; ++i) datums[i] = element_of(value, i, &nulls[i]);
+  int16 length;
+  bool by_value;
+  char alignment;
+  get_typlenbyvalalign(type, &length, &by_value, &alignment);
+  int dimension = value.count, lower_bound = 1;
+  return PointerGetDatum(construct_md_array(datums, nulls, value.count == 0 ? 0 : 1, &dimension,
+                                            &lower_bound, type, length, by_value, alignment));
+}
+
+}  // namespace
+
+Oid element_type(Value::Kind kind) {
+  switch (kind) {
     case Value::Kind::kJsonbs:
-      return JSONBARRAYOID;
+      return JSONBOID;
+    case Value::Kind::kTimes:
+      return TIMESTAMPTZOID;
+    case Value::Kind::kBooleans:
+      return BOOLOID;
     default:
       return TEXTOID;
   }
 }
 
+Oid type_of(Value::Kind kind) {
+  switch (kind) {
+    case Value::Kind::kTexts:
+      return TEXTARRAYOID;
+    case Value::Kind::kJsonbs:
+      return JSONBARRAYOID;
+    case Value::Kind::kTimes:
+      return TIMESTAMPTZARRAYOID;
+    case Value::Kind::kBooleans:
+      return BOOLARRAYOID;
+    default:
+      return TEXTOID;
+  }
+}
+
+namespace {
+
 class LocalDestination final : public Destination {
  public:
-  LocalDestination(Oid owner, MemoryContext context, MemoryContext scratch, JsonbWriter *writer)
-      : owner_(owner), context_(context), scratch_(scratch), writer_(writer) {}
-  LocalDestination(const LocalDestination &) = delete;
-  LocalDestination &operator=(const LocalDestination &) = delete;
-  ~LocalDestination() {
-    for (const Plan *plan = plans_; plan != nullptr; plan = plan->next) SPI_freeplan(plan->plan);
-  }
+  LocalDestination(Oid owner, Plans *plans, MemoryContext scratch, JsonbWriter *writer)
+      : owner_(owner), plans_(plans), scratch_(scratch), writer_(writer) {}
 
   uint64 execute(const char *statement, std::initializer_list<Value> args) override;
   const char *field(uint64 row, int column) override { return fields_[row * columns_ + column]; }
@@ -85,23 +145,16 @@ class LocalDestination final : public Destination {
   const char *label() const override { return "this database"; }
 
  private:
-  struct Plan {
-    const char *statement;
-    SPIPlanPtr plan;
-    Plan *next;
-  };
   void pin_settings() const;
-  Plan *prepared(const char *statement, const Oid *types, int count);
   Oid role_for(SPIPlanPtr plan) const;
   Datum datum_of(const Value &value) const;
   int execute_planned(const char *statement, std::initializer_list<Value> args);
   void keep_result();
 
   Oid owner_;
-  MemoryContext context_;
+  Plans *plans_;
   MemoryContext scratch_;  // arguments and result of the last statement
-  JsonbWriter *writer_;    // the context's
-  Plan *plans_ = nullptr;
+  JsonbWriter *writer_;
   int lock_timeout_ms_ = settings.lock_timeout_ms;
   char **fields_ = nullptr;
   int columns_ = 0;
@@ -126,21 +179,6 @@ void LocalDestination::pin_settings() const {
     set_here("lock_timeout", format("%d", lock_timeout_ms_));
 }
 
-LocalDestination::Plan *LocalDestination::prepared(const char *statement, const Oid *types,
-                                                   int count) {
-  for (Plan *plan = plans_; plan != nullptr; plan = plan->next)
-    if (strcmp(plan->statement, statement) == 0) return plan;
-  SPIPlanPtr made =
-      SPI_prepare_cursor(statement, count, const_cast<Oid *>(types), CURSOR_OPT_GENERIC_PLAN);
-  if (made == nullptr) elog(ERROR, "cannot prepare: %s", SPI_result_code_string(SPI_result));
-  auto *plan = static_cast<Plan *>(MemoryContextAllocZero(context_, sizeof(Plan)));
-  plan->statement = MemoryContextStrdup(context_, statement);
-  if (SPI_keepplan(made) != 0) elog(ERROR, "cannot keep a plan");
-  plan->plan = made;
-  plan->next = plans_;
-  return plans_ = plan;
-}
-
 /// Whose code a statement may run: a superuser's sync into a table that somebody else owns runs his
 /// triggers, defaults and index expressions, so it runs as him.
 Oid LocalDestination::role_for(SPIPlanPtr plan) const {
@@ -158,26 +196,13 @@ Oid LocalDestination::role_for(SPIPlanPtr plan) const {
 
 Datum LocalDestination::datum_of(const Value &value) const {
   switch (value.kind) {
-    case Value::Kind::kTexts:
-      return texts_of(value);
-    case Value::Kind::kJsonbs:
-      return PointerGetDatum(jsonb_array(writer_, value.many, value.count));
-    default:
+    case Value::Kind::kText:
       return supaglue::datum_of(value.one);
+    case Value::Kind::kJsonbs:
+      return PointerGetDatum(jsonb_array(writer_, value.texts, value.count));
+    default:
+      return array_of(value, element_type(value.kind));
   }
-}
-
-/// Plans once, for a table of any size: statistics taken while it was empty must not choose a scan
-/// of all of it. The settings hold while planning only, because users' triggers keep plans of their
-/// own.
-void plan_for_any_size(SPIPlanPtr plan) {
-  const int level = NewGUCNestLevel();
-  for (const char *name : {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin",
-                           "enable_mergejoin", "enable_material", "jit"})
-    set_here(name, "off");
-  CachedPlan *cached = SPI_plan_get_cached_plan(plan);
-  if (cached != nullptr) ReleaseCachedPlan(cached, CurrentResourceOwner);
-  AtEOXact_GUC(false, level);
 }
 
 int LocalDestination::execute_planned(const char *statement, std::initializer_list<Value> args) {
@@ -187,13 +212,13 @@ int LocalDestination::execute_planned(const char *statement, std::initializer_li
   auto *nulls = static_cast<char *>(palloc(count));
   int i = 0;
   for (const Value &value : args) {
-    types[i] = type_of(value);
+    types[i] = type_of(value.kind);
     const bool null = value.kind == Value::Kind::kText && value.one.data == nullptr;
     nulls[i] = null ? 'n' : ' ';
     if (!null) datums[i] = datum_of(value);
     ++i;
   }
-  SPIPlanPtr plan = prepared(statement, types, count)->plan;
+  SPIPlanPtr plan = plans_->prepared(statement, types, count);
   become(role_for(plan), true);
   plan_for_any_size(plan);
   return SPI_execute_plan(plan, datums, nulls, false, 0);
@@ -236,8 +261,9 @@ Destination *open_local(Oid owner) {
   MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "supaglue local destination",
                                                 ALLOCSET_DEFAULT_SIZES);
   auto *writer = make_in<JsonbWriter>(CurrentMemoryContext);
-  return make_in<LocalDestination>(CurrentMemoryContext, owner, CurrentMemoryContext, scratch,
-                                   writer);
+  Plans *plans = plans_of_process();
+  if (plans == nullptr) plans = make_in<Plans>(CurrentMemoryContext);
+  return make_in<LocalDestination>(CurrentMemoryContext, owner, plans, scratch, writer);
 }
 
 /// What is stored of a destination.

@@ -1,27 +1,35 @@
 // pg: where tables land: this database through SPI, or a remote Postgres through libpq, behind one
 // interface and by the same SQL text; whoever uses it does not know which. Arguments are text and
-// arrays of text, cast in the SQL, and arrays of jsonb.
+// arrays of text, cast in the SQL, and arrays of jsonb, timestamptz and boolean.
 #pragma once
 
 #include "pg.hpp"
 
 namespace supaglue {
 
-/// An argument: one text, an array of texts, or an array of jsonb whose texts are given; a null
-/// pointer is NULL. The bytes are borrowed until the call returns.
+/// An argument: one text, or an array: of texts, of jsonb whose texts are given, of times, of
+/// booleans. A null pointer, and DT_NOBEGIN, are NULL. The bytes are borrowed until the call
+/// returns.
 struct Text {
   const char *data;
   int length;
 };
 struct Value {
-  enum class Kind { kText, kTexts, kJsonbs } kind;
+  enum class Kind { kText, kTexts, kJsonbs, kTimes, kBooleans } kind;
+  int count;  // of an array
   Text one;
-  const Text *many;
-  int count;
+  const Text *texts;  // or jsonbs
+  const TimestampTz *times;
+  const bool *booleans;
 };
 Value value_of(const char *text);
-Value value_of(const Text *many, int count);
-Value jsonbs_of(const Text *many, int count);
+Value value_of(const Text *texts, int count);
+Value value_of(const TimestampTz *times, int count);
+Value value_of(const bool *booleans, int count);
+Value jsonbs_of(const Text *texts, int count);
+/// The type of an argument, and that of an array's elements.
+Oid type_of(Value::Kind kind);
+Oid element_type(Value::Kind kind);
 
 class Destination {
  public:

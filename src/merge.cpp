@@ -4,10 +4,12 @@
 // record is probed by a LATERAL subselect that OFFSET 0 keeps from being flattened; the rest of the
 // key comes from the source row, not from a parameter, so that no plan can start from all rows of a
 // customer; the destination plans with other paths off.
+#include "batch.hpp"
+#include "stamp.hpp"
+
 #include <vector>
 
 #include "absence.hpp"
-#include "batch.hpp"
 #include "epoch.hpp"
 #include "held_deletions.hpp"
 #include "merge.hpp"
@@ -36,6 +38,9 @@ struct Merge {
   const char *emitted_at;
   const Projection *projection;  // null until the first page, or the end, needs it
   char *page_statement;
+  char *new_statement;                  // of records that are proven new
+  bool was_empty;                       // before the run; what lies beyond `last_id` is new then
+  std::string *last_id;                 // the greatest of the run
   std::vector<const Record *> *newest;  // of the page
   Absence *absence;                     // of a full run
   bool has_held;                        // of another: deletions that it may disprove
@@ -72,7 +77,19 @@ char *values_of(const Projection *projection) {
   return text.data;
 }
 
-// $1 application, $2 customer, $3 provider, $4 emitted_at; then columns of the page; $9 lookup.
+// $1 application, $2 customer, $3 provider, $4 emitted_at; $9 lookup.
+constexpr const char *kPage =
+    R"(SELECT $1::text AS application, $2::text AS customer, $3::text AS provider,
+         pg_catalog.unnest($5::text[]) AS id,
+         pg_catalog.unnest($6::jsonb[]) AS raw,
+         pg_catalog.unnest($7::timestamptz[]) AS modified,
+         pg_catalog.unnest($8::boolean[]) AS deleted)";
+
+constexpr const char *kColumns =
+    R"(_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id,
+    _supaglue_emitted_at, _supaglue_is_deleted, _supaglue_raw_data, _supaglue_last_modified_at)";
+
+// The image of a record is compared, not its meaning: it is cheaper, and 1.0 is not 1.00.
 //
 // A version older than the stored one never overwrites it. Unless the user asked for a full run:
 // then the provider is right even when its clock went back, and only what this very run wrote is
@@ -80,11 +97,7 @@ char *values_of(const Projection *projection) {
 char *page_statement(const char *table, const Projection *projection, bool overwrite_newer) {
   return format(
       R"(WITH page AS (
-  SELECT $1::text AS application, $2::text AS customer, $3::text AS provider,
-         pg_catalog.unnest($5::text[]) AS id,
-         pg_catalog.unnest($6::jsonb[]) AS raw,
-         pg_catalog.unnest($7::text[])::timestamptz AS modified,
-         pg_catalog.unnest($8::text[])::boolean AS deleted
+  %7$s
 ), change AS MATERIALIZED (
   SELECT application, customer, provider, id, raw, modified, deleted, known, was_deleted, counted%3$s
   FROM (
@@ -98,12 +111,11 @@ char *page_statement(const char *table, const Projection *projection, bool overw
         AND t._supaglue_provider_name = page.provider AND t.id = page.id
       OFFSET 0) AS stored ON true
     WHERE CASE WHEN stored.id IS NULL THEN NOT page.deleted
-          ELSE (stored.raw IS DISTINCT FROM page.raw OR stored.modified IS DISTINCT FROM page.modified
-                OR stored.deleted <> page.deleted)
+          ELSE (stored.modified IS DISTINCT FROM page.modified OR stored.deleted <> page.deleted
+                OR pg_catalog.record_image_ne(ROW(stored.raw), ROW(page.raw)))
            AND ((page.modified < stored.modified) IS NOT TRUE OR %2$s) END) AS record
 ), inserted AS (
-  INSERT INTO %1$s (_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id,
-    _supaglue_emitted_at, _supaglue_is_deleted, _supaglue_raw_data, _supaglue_last_modified_at%4$s)
+  INSERT INTO %1$s (%8$s%4$s)
   SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified%5$s
   FROM change WHERE NOT known
   RETURNING id
@@ -123,7 +135,24 @@ SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) F
        greatest((SELECT pg_catalog.max(id) FROM inserted), (SELECT pg_catalog.max(id) FROM updated)))",
       table, overwrite_newer ? "stored.emitted_at <> $4::timestamptz" : "false",
       values_of(projection), for_columns(projection, ", @"), for_columns(projection, ", value_#"),
-      for_columns(projection, ", @ = change.value_#"));
+      for_columns(projection, ", @ = change.value_#"), kPage, kColumns);
+}
+
+// The same where nothing is stored: no row is looked for.
+char *new_statement(const char *table, const Projection *projection) {
+  return format(
+      R"(WITH change AS MATERIALIZED (
+  SELECT application, customer, provider, id, raw, modified%2$s
+  FROM (SELECT page.*, $9::text::jsonb AS lookup FROM (%5$s) AS page WHERE NOT page.deleted) AS record
+), inserted AS (
+  INSERT INTO %1$s (%6$s%3$s)
+  SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified%4$s FROM change
+  RETURNING id
+)
+SELECT (SELECT pg_catalog.count(*) FROM inserted), 0, 0,
+       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change), (SELECT pg_catalog.max(id) FROM inserted))",
+      table, values_of(projection), for_columns(projection, ", @"),
+      for_columns(projection, ", value_#"), kPage, kColumns);
 }
 
 // The columns of stored rows after $5, in the order of the bytes, from their raw data; $6 lookup.
@@ -191,33 +220,58 @@ const char *source_of_here() {
   return format(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
 }
 
-/// The columns of some records, in the current context; their bytes are the page's.
-struct Columns {
-  Text *ids, *raws, *stamps, *deleted;
-};
-
 Text text_of(std::string_view view) { return {view.data(), static_cast<int>(view.size())}; }
 
+Text *ids_of(const Record *const *records, int count) {
+  auto *ids = static_cast<Text *>(palloc(sizeof(Text) * static_cast<size_t>(count)));
+  for (int i = 0; i < count; ++i) ids[i] = text_of(records[i]->id);
+  return ids;
+}
+
+/// The columns of some records, in the current context; their bytes are the page's.
+struct Columns {
+  Text *ids, *raws;
+  TimestampTz *stamps;
+  bool *deleted;
+};
+
 Columns columns_of(const Record *const *records, int count) {
-  auto *texts = static_cast<Text *>(palloc(sizeof(Text) * 4 * static_cast<size_t>(count)));
-  const Columns columns = {texts, texts + count, texts + 2 * count, texts + 3 * count};
-  for (int i = 0; i < count; ++i) {
-    const Record &record = *records[i];
-    columns.ids[i] = text_of(record.id);
-    columns.raws[i] = text_of(record.raw);
-    columns.stamps[i] = record.modified.empty() ? Text{nullptr, 0} : text_of(record.modified);
-    columns.deleted[i] = text_of(record.deleted ? "t" : "f");
-  }
+  const auto number = static_cast<size_t>(count);
+  const Columns columns = {ids_of(records, count),
+                           static_cast<Text *>(palloc(sizeof(Text) * number)),
+                           static_cast<TimestampTz *>(palloc(sizeof(TimestampTz) * number)),
+                           static_cast<bool *>(palloc(sizeof(bool) * number))};
+  guard([&] {
+    for (int i = 0; i < count; ++i) {
+      const Record &record = *records[i];
+      const auto stamp = read_stamp(record.modified);
+      columns.raws[i] = text_of(record.raw);
+      columns.stamps[i] = stamp ? time_of_ms(*stamp) : DT_NOBEGIN;
+      columns.deleted[i] = record.deleted;
+    }
+  });
   return columns;
+}
+
+/// Whether none of the records can be in the table: it held nothing of the customer's before the
+/// run, and their ids, which ascend, are beyond all that the run has merged.
+bool are_new(Merge *merge, const Record *const *records, int count) {
+  if (!merge->was_empty) return false;
+  return guard([&] {
+    const bool beyond = records[0]->id > *merge->last_id;
+    if (records[count - 1]->id > *merge->last_id) *merge->last_id = records[count - 1]->id;
+    return beyond;
+  });
 }
 
 void merge_batch(Merge *merge, int from, int count) {
   const Sync *sync = merge->sync;
+  const Record *const *records = merge->newest->data() + from;
   const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
-  const Columns columns = columns_of(merge->newest->data() + from, count);
+  const Columns columns = columns_of(records, count);
   MemoryContextSwitchTo(caller);
   merge->destination->execute(
-      merge->page_statement,
+      are_new(merge, records, count) ? merge->new_statement : merge->page_statement,
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
        value_of(merge->emitted_at), value_of(columns.ids, count), jsonbs_of(columns.raws, count),
        value_of(columns.stamps, count), value_of(columns.deleted, count),
@@ -306,6 +360,7 @@ void project(Merge *merge) {
     warn(run, format("mapped to fields that the object does not have: %s", run->broken));
   merge->projection = fit_to_table(merge, wanted);
   merge->page_statement = page_statement(table_of(sync), merge->projection, run->forced);
+  merge->new_statement = new_statement(table_of(sync), merge->projection);
   recompute(merge);
   MemoryContextSwitchTo(caller);
 }
@@ -375,7 +430,7 @@ AbsentMarking marking_of(const Merge *merge) {
 void release_seen(Merge *merge) {
   const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
   const auto count = static_cast<int>(merge->newest->size());
-  if (count > 0) release_held(merge->sync->id, columns_of(merge->newest->data(), count).ids, count);
+  if (count > 0) release_held(merge->sync->id, ids_of(merge->newest->data(), count), count);
   MemoryContextSwitchTo(caller);
   MemoryContextReset(merge->scratch);
 }
@@ -432,6 +487,8 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   run->emitted_at = emitted_after(sync->emitted_at);
   merge->emitted_at = iso_of_time(run->emitted_at);
   merge->newest = make_in<std::vector<const Record *>>(merge->context);
+  merge->was_empty = run->full && !sync->rows_stored && !holds_rows(destination, sync, table);
+  merge->last_id = make_in<std::string>(merge->context);
   const AbsentMarking marking = marking_of(merge);
   if (run->full) merge->absence = begin_absence(&marking);
   merge->has_held = !run->full && !run->mapping_only && has_held(sync->id);

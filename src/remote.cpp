@@ -217,36 +217,48 @@ const char *RemoteDestination::connect(const Address *address, Oid owner) {
   return nullptr;
 }
 
-/// An array of texts as array_recv() reads it: no quoting, no copy of a copy.
 void append_int(StringInfo to, int value) {
   const uint32 bytes = htonl(static_cast<uint32>(value));
   appendBinaryStringInfo(to, reinterpret_cast<const char *>(&bytes), sizeof bytes);
 }
 
+void append_element(StringInfo to, const Value &value, int i) {
+  switch (value.kind) {
+    case Value::Kind::kTimes:
+      if (TIMESTAMP_IS_NOBEGIN(value.times[i])) return append_int(to, -1);
+      append_int(to, sizeof(TimestampTz));
+      append_int(to, static_cast<int>(value.times[i] >> 32));
+      return append_int(to, static_cast<int>(value.times[i]));
+    case Value::Kind::kBooleans:
+      append_int(to, 1);
+      return appendStringInfoChar(to, value.booleans[i]);
+    default: {
+      const Text &text = value.texts[i];
+      const bool is_jsonb = value.kind == Value::Kind::kJsonbs;
+      append_int(to, text.data == nullptr ? -1 : text.length + is_jsonb);
+      if (text.data != nullptr && is_jsonb) appendStringInfoChar(to, kJsonbVersion);
+      if (text.data != nullptr) appendBinaryStringInfo(to, text.data, text.length);
+    }
+  }
+}
+
+/// An array as array_recv() reads it: no quoting, no copy of a copy.
 StringInfo binary_array(const Value &value) {
   StringInfo array = makeStringInfo();
-  const bool is_jsonb = value.kind == Value::Kind::kJsonbs;
+  const bool has_texts = value.texts != nullptr;
   int64 size = 20;
-  bool has_null = false;
-  for (int i = 0; i < value.count; ++i) {
-    size += 5 + value.many[i].length;
-    has_null |= value.many[i].data == nullptr;
-  }
+  for (int i = 0; i < value.count; ++i)
+    size += has_texts ? 5 + int64{value.texts[i].length} : int64{12};
   if (size >= static_cast<int64>(MaxAllocSize))
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("page is too large")));
   enlargeStringInfo(array, static_cast<int>(size));
   append_int(array, value.count == 0 ? 0 : 1);
-  append_int(array, has_null);
-  append_int(array, is_jsonb ? JSONBOID : TEXTOID);
+  append_int(array, 1);  // there may be nulls
+  append_int(array, static_cast<int>(element_type(value.kind)));
   if (value.count == 0) return array;
   append_int(array, value.count);
   append_int(array, 1);
-  for (int i = 0; i < value.count; ++i) {
-    const Text &text = value.many[i];
-    append_int(array, text.data == nullptr ? -1 : text.length + is_jsonb);
-    if (text.data != nullptr && is_jsonb) appendStringInfoChar(array, kJsonbVersion);
-    if (text.data != nullptr) appendBinaryStringInfo(array, text.data, text.length);
-  }
+  for (int i = 0; i < value.count; ++i) append_element(array, value, i);
   return array;
 }
 
@@ -295,9 +307,7 @@ bool RemoteDestination::run(const char *statement, std::initializer_list<Value> 
   for (const Value &value : args) {
     const bool is_array = value.kind != Value::Kind::kText;
     const StringInfo array = is_array ? binary_array(value) : nullptr;
-    types[i] = !is_array                            ? TEXTOID
-               : value.kind == Value::Kind::kJsonbs ? JSONBARRAYOID
-                                                    : TEXTARRAYOID;
+    types[i] = type_of(value.kind);
     values[i] = is_array ? array->data : value.one.data;
     lengths[i] = is_array ? array->len : value.one.length;
     // A text's binary form is its bytes: it needs no end and no escape.

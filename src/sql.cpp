@@ -2,6 +2,7 @@
 #include "sql.hpp"
 
 #include "pg.hpp"
+#include "plans.hpp"
 
 namespace supaglue {
 
@@ -48,16 +49,25 @@ static uint64 run(const char *statement, std::initializer_list<Arg> args, bool l
   }
   // SPI leaves its own context current; whoever called may have chosen another for the results.
   MemoryContext context = CurrentMemoryContext;
+  Plans *plans = plans_of_process();
+  SPIPlanPtr plan = nullptr;
+  if (plans != nullptr) {
+    plan = plans->prepared(statement, types, count);
+    plan_for_any_size(plan);
+  } else if (latest) {
+    plan = SPI_prepare(statement, count, types);
+    if (plan == nullptr) elog(ERROR, "cannot prepare: %s", SPI_result_code_string(SPI_result));
+  }
   int result;
   if (latest) {
-    SPIPlanPtr plan = SPI_prepare(statement, count, types);
-    if (plan == nullptr) elog(ERROR, "cannot prepare: %s", SPI_result_code_string(SPI_result));
     // A new catalog snapshot is just that: the newest; GetLatestSnapshot() is refused while a
     // parallel query runs.
     Snapshot snapshot = RegisterSnapshot(GetCatalogSnapshot(InvalidOid));
     result = SPI_execute_snapshot(plan, values, nulls, snapshot, InvalidSnapshot, true, false, 0);
     UnregisterSnapshot(snapshot);
-    SPI_freeplan(plan);
+    if (plans == nullptr) SPI_freeplan(plan);
+  } else if (plan != nullptr) {
+    result = SPI_execute_plan(plan, values, nulls, false, 0);
   } else {
     result = SPI_execute_with_args(statement, count, types, values, nulls, false, 0);
   }

@@ -1,9 +1,8 @@
 // pure: reads and writes stamps; see stamp.hpp.
 #include "stamp.hpp"
 
-#include <array>
 #include <chrono>
-#include <cstdio>
+#include <cstdlib>
 
 #include "pure.hpp"
 
@@ -81,16 +80,25 @@ std::optional<int64_t> read_stamp(std::string_view text) {
 }
 
 std::string write_stamp(int64_t ms) {
-  int64_t days = ms / kDay - (ms % kDay < 0 ? 1 : 0);
-  int64_t rest = ms - days * kDay;
-  std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
-  std::array<char, 64> text;
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
-                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()), static_cast<int>(rest / 3'600'000),
-                static_cast<int>(rest / 60'000 % 60), static_cast<int>(rest / 1000 % 60),
-                static_cast<int>(rest % 1000));
-  return text.data();
+  const int64_t days = ms / kDay - (ms % kDay < 0 ? 1 : 0);
+  const auto rest = static_cast<unsigned>(ms - days * kDay);
+  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
+  std::string text;
+  text.reserve(sizeof "YYYY-MM-DDTHH:MM:SS.mmmZ");
+  const auto put = [&](unsigned number, unsigned unit, char after) {
+    for (; unit > 0; unit /= 10) text += static_cast<char>('0' + number / unit % 10);
+    text += after;
+  };
+  const int year = static_cast<int>(date.year());
+  if (year < 0) text += '-';
+  put(static_cast<unsigned>(std::abs(year)), std::abs(year) > 9999 ? 10'000 : 1'000, '-');
+  put(static_cast<unsigned>(date.month()), 10, '-');
+  put(static_cast<unsigned>(date.day()), 10, 'T');
+  put(rest / 3'600'000, 10, ':');
+  put(rest / 60'000 % 60, 10, ':');
+  put(rest / 1000 % 60, 10, '.');
+  put(rest % 1000, 100, 'Z');
+  return text;
 }
 
 }  // namespace supaglue

@@ -167,6 +167,7 @@ bool begin_worker(WorkerKind kind, Place *place) {
   BackgroundWorkerUnblockSignals();
   BackgroundWorkerInitializeConnectionByOid(place->database, InvalidOid, 0);
   pin_settings_of(kind);
+  keep_plans();
   const LOCKTAG tag = tag_of(*place);
   StartTransactionCommand();
   const bool ours = LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;

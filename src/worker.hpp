@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pg.hpp"
+#include "plans.hpp"
 
 namespace supaglue {
 
@@ -57,6 +58,7 @@ struct Outcome {
 template <typename Body>
 Outcome work(Body &&body) {
   Outcome outcome{Standing::kReady, nullptr};
+  plans_of_process()->trim();
   outcome.error = unit_of_work([&] {
     outcome.standing = standing();
     if (outcome.standing == Standing::kReady) body();

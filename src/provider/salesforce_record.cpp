@@ -49,17 +49,33 @@ void append_text(std::string &out, std::string_view text, int64_t *replaced) {
 
 void SalesforceRecordWriter::begin() {
   record_ = {};
+  place_ = 0;
   record_.raw.at = page_.storage.size();
   page_.storage += '{';
 }
 
-void SalesforceRecordWriter::put_key(std::string_view key) {
+const SalesforceRecordWriter::Role &SalesforceRecordWriter::role_of(std::string_view key) {
+  if (place_ == roles_.size()) roles_.emplace_back();
+  Role &role = roles_[place_++];
+  if (role.key != key || key.empty())
+    role = {std::string(key),
+            key == fields_.id,
+            key == fields_.stamp,
+            key == fields_.deleted,
+            fields_.stamps.contains(key),
+            fields_.untyped.contains(key)};
+  return role;
+}
+
+const SalesforceRecordWriter::Role &SalesforceRecordWriter::put_key(std::string_view key) {
+  const Role &role = role_of(key);
   // Of a key that comes twice the last value stands, as it does for jsonb.
-  if (key == fields_.id) record_.id = {};
-  if (key == fields_.stamp) record_.modified = {};
-  if (key == fields_.deleted) record_.deleted = false;
+  if (role.is_id) record_.id = {};
+  if (role.is_stamp) record_.modified = {};
+  if (role.is_deleted) record_.deleted = false;
   if (page_.storage.back() != '{') page_.storage += ',';
   page_.storage.append("\"").append(key).append("\":");
+  return role;
 }
 
 void SalesforceRecordWriter::put_null(std::string_view key) {
@@ -72,50 +88,50 @@ bool SalesforceRecordWriter::put_json_string(std::string_view key, std::string_v
     put_null(key);
     return true;
   }
-  put_key(key);
-  if (put_stamp(key, token.substr(1, token.size() - 2))) return true;
+  const Role &role = put_key(key);
+  if (put_stamp(role, token.substr(1, token.size() - 2))) return true;
   const size_t at = page_.storage.size() + 1;
   if (!append_json_string(page_.storage, token, &page_.replaced_characters)) return false;
-  put_string_from(key, at);
+  put_string_from(role, at);
   return true;
 }
 
 void SalesforceRecordWriter::put_text(std::string_view key, std::string_view text) {
   if (text.empty()) return put_null(key);
-  put_key(key);
-  if (put_stamp(key, text)) return;
+  const Role &role = put_key(key);
+  if (put_stamp(role, text)) return;
   page_.storage += '"';
   const size_t at = page_.storage.size();
   append_text(page_.storage, text, &page_.replaced_characters);
   page_.storage += '"';
-  put_string_from(key, at);
+  put_string_from(role, at);
 }
 
 // Writes a stamp in its one form; false when it is none.
-bool SalesforceRecordWriter::put_stamp(std::string_view key, std::string_view text) {
-  if (!fields_.stamps.contains(key)) return false;
+bool SalesforceRecordWriter::put_stamp(const Role &role, std::string_view text) {
+  if (!role.holds_stamp) return false;
   const std::optional<int64_t> ms = read_stamp(text);
   if (!ms) return false;
   page_.storage += '"';
   const size_t at = page_.storage.size();
   page_.storage.append(write_stamp(*ms)).append("\"");
-  if (key == fields_.stamp) record_.modified = {at, page_.storage.size() - at - 1};
+  if (role.is_stamp) record_.modified = {at, page_.storage.size() - at - 1};
   return true;
 }
 
 // The string that was written from `at` on, up to its closing quote.
-void SalesforceRecordWriter::put_string_from(std::string_view key, size_t at) {
-  if (key != fields_.id) return;
+void SalesforceRecordWriter::put_string_from(const Role &role, size_t at) {
+  if (!role.is_id) return;
   const std::string_view text(page_.storage.data() + at, page_.storage.size() - at - 1);
   if (text.find('\\') == text.npos) record_.id = {at, text.size()};
 }
 
 void SalesforceRecordWriter::put_scalar(std::string_view key, std::string_view token) {
-  put_key(key);
-  if (key == fields_.deleted) record_.deleted = token == "true";
+  const Role &role = put_key(key);
+  if (role.is_deleted) record_.deleted = token == "true";
   // A number beyond what Postgres can hold is kept as text: whole, and no reason to lose the
   // record.
-  const bool quoted = (token != "null" && fields_.untyped.contains(key)) || !fits_jsonb(token);
+  const bool quoted = (token != "null" && role.is_untyped) || !fits_jsonb(token);
   if (quoted) page_.storage += '"';
   page_.storage.append(token);
   if (quoted) page_.storage += '"';

@@ -59,12 +59,21 @@ class SalesforceRecordWriter {
     bool deleted = false;
     std::string unfit;  // why the record cannot be kept
   };
+  /// What a field stands for.
+  struct Role {
+    std::string key;
+    bool is_id, is_stamp, is_deleted;  // of the record
+    bool holds_stamp, is_untyped;
+  };
 
-  void put_key(std::string_view key);
-  bool put_stamp(std::string_view key, std::string_view text);
-  void put_string_from(std::string_view key, size_t at);
+  const Role &role_of(std::string_view key);
+  const Role &put_key(std::string_view key);
+  bool put_stamp(const Role &role, std::string_view text);
+  void put_string_from(const Role &role, size_t at);
 
   const SalesforceFields &fields_;
+  std::vector<Role> roles_;  // by place in the record: all have their fields in one order
+  size_t place_ = 0;
   Page page_;
   Spans record_;
   std::vector<Spans> records_;
