@@ -91,7 +91,7 @@ Lease *claim_run(int64 sync_id, int worker, int slot) {
 static const char *const kRunColumns =
     "id, strategy = 'full', reason, started_at, since, provider_time, records_read, requests,"
     " bytes_received, coalesce(provider_count, -1), metadata, forced, until";
-static Run *run_of_row();
+static Run *run_of_row(uint64 row = 0);
 
 // A run that ended, or seems to have, every process that took it up.
 static void quarantine_lease(int64 run_id, int64 sync_id, int times) {
@@ -208,21 +208,21 @@ bool hand_over(const Lease *lease, const Progress *progress) {
   return true;
 }
 
-static Run *run_of_row() {
+static Run *run_of_row(uint64 row) {
   auto *run = static_cast<Run *>(palloc0(sizeof(Run)));
-  run->id = int_at(0, 1);
-  run->full = bool_at(0, 2);
-  run->reason = text_at(0, 3);
-  run->started_at = time_at(0, 4);
-  run->since = time_at(0, 5);
-  run->provider_time = time_at(0, 6);
-  run->records_read = int_at(0, 7);
-  run->requests = int_at(0, 8);
-  run->bytes_received = int_at(0, 9);
-  run->provider_count = int_at(0, 10);
-  run->metadata = text_at(0, 11);
-  run->forced = bool_at(0, 12);
-  run->until = time_at(0, 13);
+  run->id = int_at(row, 1);
+  run->full = bool_at(row, 2);
+  run->reason = text_at(row, 3);
+  run->started_at = time_at(row, 4);
+  run->since = time_at(row, 5);
+  run->provider_time = time_at(row, 6);
+  run->records_read = int_at(row, 7);
+  run->requests = int_at(row, 8);
+  run->bytes_received = int_at(row, 9);
+  run->provider_count = int_at(row, 10);
+  run->metadata = text_at(row, 11);
+  run->forced = bool_at(row, 12);
+  run->until = time_at(row, 13);
   run->emitted_at = DT_NOBEGIN;
   run->mapping_only = strcmp(run->reason, "mapping") == 0;
   return run;
@@ -268,6 +268,30 @@ Run *lock_merge(int64 run_id, Fetched *fetched) {
   fetched->restarts = static_cast<int>(int_at(0, 19));
   fetched->strikes = static_cast<int>(int_at(0, 20));
   return run_of_row();
+}
+
+int lock_quiet(QuietRun *runs, int most) {
+  const auto found = static_cast<int>(
+      sql("SELECT r.id, false, r.reason, r.started_at, r.since, r.provider_time, 0::bigint,"
+          " r.requests, r.bytes_received, coalesce(r.provider_count, -1), NULL::text, false,"
+          " NULL::timestamptz, r.sync_id"
+          " FROM supaglue_internal.runs r JOIN supaglue_internal.syncs s ON s.id = r.sync_id"
+          " JOIN supaglue_internal.objects o ON o.id = s.object_id"
+          " JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id"
+          " JOIN supaglue_internal.destinations d ON d.id = c.destination_id"
+          " WHERE r.stage = 'merge' AND r.strategy = 'incremental' AND r.reason <> 'mapping'"
+          " AND r.records_read = 0 AND r.pages = 0 AND r.metadata IS NULL AND r.until IS NULL"
+          " AND r.merge_attempts = 0 AND r.merge_strikes = 0 AND r.not_before IS NULL"
+          " AND s.phase <> 'created' AND s.next_reason IS NULL AND s.consecutive_failures = 0"
+          " AND (s.witness IS NOT NULL OR NOT s.rows_stored) AND NOT d.config ? 'host'"
+          " ORDER BY r.fetched_at LIMIT $1"
+          " FOR UPDATE OF r SKIP LOCKED FOR NO KEY UPDATE OF s SKIP LOCKED",
+          {int_arg(most)}));
+  for (int i = 0; i < found; ++i) {
+    const auto row = static_cast<uint64>(i);
+    runs[i] = {run_of_row(row), int_at(row, 14)};
+  }
+  return found;
 }
 
 void strike_merge(int64 run_id, int strikes) {

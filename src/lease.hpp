@@ -80,6 +80,15 @@ struct Fetched {
 /// Locks a run that waits to be merged for this transaction, which is its lease; null: it is no
 /// more, or somebody else has it.
 Run *lock_merge(int64 run_id, Fetched *fetched);
+/// A run that found nothing.
+struct QuietRun {
+  Run *run;
+  int64 sync_id;
+};
+/// Locks such runs, and their syncs, that nothing but their record is to be written of: incremental
+/// ones to this database, of syncs that fare well and whose table has a witness or no rows. Those
+/// that wait longest first; returns how many.
+int lock_quiet(QuietRun *runs, int most);
 /// Counts a merge that begins (or one less), in a transaction of its own, so that it stays counted
 /// when the process does not see its end.
 void strike_merge(int64 run_id, int strikes);

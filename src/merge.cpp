@@ -464,12 +464,6 @@ void check_count(Merge *merge, int64 different) {
               said, different));
 }
 
-/// A run's stamp is greater than every earlier one of its sync, whatever the clock does.
-TimestampTz emitted_after(TimestampTz earlier) {
-  const TimestampTz now = GetCurrentTimestamp();
-  return TIMESTAMP_IS_NOBEGIN(earlier) ? now : Max(now, earlier + 1);
-}
-
 }  // namespace
 
 Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {

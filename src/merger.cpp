@@ -9,6 +9,7 @@
 #include "merge.hpp"
 #include "pg.hpp"
 #include "placement.hpp"
+#include "quiet_runs.hpp"
 #include "settings.hpp"
 #include "spool.hpp"
 #include "sql.hpp"
@@ -251,6 +252,16 @@ bool sweep() {
   return more;
 }
 
+// Runs that found nothing are ended together. When that fails, each has its turn alone, and those
+// that can be ended are not held up by one that cannot.
+bool end_quiet(int64 *not_before_ms) {
+  if (now_ms() < *not_before_ms) return false;
+  int count = 0;
+  const Outcome outcome = work([&] { count = end_quiet_runs(); });
+  if (outcome.error != nullptr) *not_before_ms = now_ms() + kIdleMs;
+  return outcome.done() && count > 0;
+}
+
 // Sees what there is to merge. The run, or 0 and for how long there is none.
 Outcome look(const Place *place, int64 *run_id, int64 *rest_ms) {
   *run_id = 0;
@@ -282,9 +293,11 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
       AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);
   int64 next_erasure_ms = 0;
   int64 next_sweep_ms = 0;  // at once: a server may never run for that long
+  int64 next_quiet_ms = 0;
   for (;;) {
     MemoryContextSwitchTo(round);
     MemoryContextReset(round);
+    if (end_quiet(&next_quiet_ms)) CHECK_FOR_INTERRUPTS();
     int64 run_id, rest_ms;
     const Outcome outcome = look(&place, &run_id, &rest_ms);
     if (place.number == 0 && outcome.done() && (run_id == 0 || now_ms() >= next_erasure_ms)) {

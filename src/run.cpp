@@ -61,22 +61,6 @@ void event(const char *kind, const Sync *sync, const Run *run, const char *paylo
               payload);
 }
 
-void complete_event(const Sync *sync, const Run *run) {
-  const char *emitted_at = iso_of_time(run->emitted_at);
-  event("sync.complete", sync, run, guarded_text([&] {
-          Json payload = about(sync);
-          payload["run_id"] = run->id;
-          payload["result"] = "SUCCESS";
-          payload["strategy"] = run->full ? "full" : "incremental";
-          payload["emitted_at"] = emitted_at;
-          payload["num_records_synced"] = run->records_read;
-          payload["records_inserted"] = run->inserted;
-          payload["records_updated"] = run->updated;
-          payload["records_deleted"] = run->deleted;
-          return payload.dump();
-        }));
-}
-
 void error_event(const char *kind, const Sync *sync, const Run *run, const char *error_class,
                  const char *message) {
   event(kind, sync, run, guarded_text([&] {
@@ -166,13 +150,6 @@ TimestampTz read_at(const Run *run) {
   return TIMESTAMP_IS_NOBEGIN(run->provider_time) ? run->started_at : run->provider_time;
 }
 
-/// As watermark_after().
-TimestampTz wide_watermark_after(const Sync *sync, const Run *run, TimestampTz watermark) {
-  if (TIMESTAMP_IS_NOBEGIN(watermark)) return DT_NOBEGIN;
-  return goes_on_from(run, sync->wide_watermark) ? later(read_at(run), -kWideLookbackMs)
-                                                 : sync->wide_watermark;
-}
-
 Run *new_run() {
   auto *run = static_cast<Run *>(palloc0(sizeof(Run)));
   sql("SELECT pg_catalog.nextval('supaglue_internal.run_id')");
@@ -190,6 +167,22 @@ bool is_next(const Sync *sync, const char *reason) {
 }
 
 }  // namespace
+
+char *completion_of(const Sync *sync, const Run *run) {
+  const char *emitted_at = iso_of_time(run->emitted_at);
+  return guarded_text([&] {
+    Json payload = about(sync);
+    payload["run_id"] = run->id;
+    payload["result"] = "SUCCESS";
+    payload["strategy"] = run->full ? "full" : "incremental";
+    payload["emitted_at"] = emitted_at;
+    payload["num_records_synced"] = run->records_read;
+    payload["records_inserted"] = run->inserted;
+    payload["records_updated"] = run->updated;
+    payload["records_deleted"] = run->deleted;
+    return payload.dump();
+  });
+}
 
 void warn(Run *run, const char *warning) {
   run->warnings = run->warnings == nullptr ? warning : format("%s\n%s", run->warnings, warning);
@@ -252,6 +245,22 @@ TimestampTz watermark_after(const Sync *sync, const Run *run) {
   return Max(watermark, sync->watermark);
 }
 
+TimestampTz wide_watermark_after(const Sync *sync, const Run *run, TimestampTz watermark) {
+  if (TIMESTAMP_IS_NOBEGIN(watermark)) return DT_NOBEGIN;
+  return goes_on_from(run, sync->wide_watermark) ? later(read_at(run), -kWideLookbackMs)
+                                                 : sync->wide_watermark;
+}
+
+TimestampTz emitted_after(TimestampTz earlier) {
+  const TimestampTz now = GetCurrentTimestamp();
+  return TIMESTAMP_IS_NOBEGIN(earlier) ? now : Max(now, earlier + 1);
+}
+
+TimestampTz next_run_of(const Sync *sync) {
+  return time_of_ms(
+      next_tick(now_ms(), sync->period_ms, phase_of(sync->connection_id, sync->period_ms)));
+}
+
 /// What the run leaves to the next one. The sync's row is locked first, so that whoever changes a
 /// mapping now says so after us.
 static const char *reason_left(const Sync *sync, const Run *run) {
@@ -309,9 +318,7 @@ static void tell_held_deletions(const Sync *sync, const Run *run) {
 }
 
 static void finish_reading(const Sync *sync, const Run *run) {
-  const int64 now = now_ms();
-  const TimestampTz next =
-      time_of_ms(next_tick(now, sync->period_ms, phase_of(sync->connection_id, sync->period_ms)));
+  const TimestampTz next = next_run_of(sync);
   const TimestampTz watermark = watermark_after(sync, run);
   const bool is_backfill = !TIMESTAMP_IS_NOBEGIN(run->until);
   log_run(sync, run, "SUCCESS", nullptr, nullptr);
@@ -350,7 +357,7 @@ WHERE id = $1)",
 
 void finish_run(const Sync *sync, const Run *run) {
   run->mapping_only ? finish_remap(sync, run) : finish_reading(sync, run);
-  complete_event(sync, run);
+  event("sync.complete", sync, run, completion_of(sync, run));
   // Told once: the projection's hash changes when another mapping breaks.
   if (run->broken != nullptr &&
       (sync->projection == nullptr || strcmp(sync->projection, run->projection) != 0))

@@ -56,6 +56,15 @@ bool must_describe(const Sync *sync, bool full, TimestampTz now);
 /// an object that the provider does not stamp, nor when the provider's clock went back.
 TimestampTz watermark_after(const Sync *sync, const Run *run);
 
+/// The same of the watermark that stays further behind and from which a run reads once a day.
+TimestampTz wide_watermark_after(const Sync *sync, const Run *run, TimestampTz watermark);
+/// A run's stamp, greater than every earlier one of its sync, whatever the clock does.
+TimestampTz emitted_after(TimestampTz earlier);
+/// When a sync is due next.
+TimestampTz next_run_of(const Sync *sync);
+/// What the event sync.complete says of a run, as JSON.
+char *completion_of(const Sync *sync, const Run *run);
+
 /// Writes the end of a run: run_log, syncs (phase, watermark = provider_time - lookback,
 /// next_run_at, counters), schema changes, the events sync.complete, schema.changed,
 /// sync.deletions_held, sync.recovered. In the transaction of the merge.

@@ -26,8 +26,7 @@ JOIN supaglue_internal.connections n ON n.id = s.connection_id
 JOIN supaglue_internal.objects o ON o.id = s.object_id
 JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id
 JOIN supaglue_internal.providers p ON p.id = o.provider_id
-JOIN supaglue_internal.destinations d ON d.id = c.destination_id
-WHERE s.id = $1)";
+JOIN supaglue_internal.destinations d ON d.id = c.destination_id)";
 
 int64 connector_lookback_ms(const char *provider_name) {
   return guard([&] {
@@ -36,54 +35,58 @@ int64 connector_lookback_ms(const char *provider_name) {
   });
 }
 
-Sync *sync_of_row() {
+Sync *sync_of_row(uint64 row) {
   auto *sync = static_cast<Sync *>(palloc0(sizeof(Sync)));
   int column = 0;
-  sync->id = int_at(0, ++column);
-  sync->connection_id = int_at(0, ++column);
-  sync->provider_id = int_at(0, ++column);
-  sync->destination_id = int_at(0, ++column);
-  sync->application_id = text_at(0, ++column);
-  sync->customer_id = text_at(0, ++column);
-  sync->provider_name = text_at(0, ++column);
-  sync->object_id = int_at(0, ++column);
-  sync->object_type = text_at(0, ++column);
-  sync->object = text_at(0, ++column);
-  sync->schema_name = text_at(0, ++column);
-  sync->table_name = text_at(0, ++column);
-  sync->owner = static_cast<Oid>(int_at(0, ++column));
-  sync->connection_config = text_at(0, ++column);
-  sync->provider_config = text_at(0, ++column);
-  sync->config = text_at(0, ++column);
-  sync->full_only = bool_at(0, ++column);
-  const int64 period_ms = int_at(0, ++column);
+  sync->id = int_at(row, ++column);
+  sync->connection_id = int_at(row, ++column);
+  sync->provider_id = int_at(row, ++column);
+  sync->destination_id = int_at(row, ++column);
+  sync->application_id = text_at(row, ++column);
+  sync->customer_id = text_at(row, ++column);
+  sync->provider_name = text_at(row, ++column);
+  sync->object_id = int_at(row, ++column);
+  sync->object_type = text_at(row, ++column);
+  sync->object = text_at(row, ++column);
+  sync->schema_name = text_at(row, ++column);
+  sync->table_name = text_at(row, ++column);
+  sync->owner = static_cast<Oid>(int_at(row, ++column));
+  sync->connection_config = text_at(row, ++column);
+  sync->provider_config = text_at(row, ++column);
+  sync->config = text_at(row, ++column);
+  sync->full_only = bool_at(row, ++column);
+  const int64 period_ms = int_at(row, ++column);
   sync->period_ms = Max(period_ms, settings.min_period_ms);
-  sync->full_refresh_every_ms = int_at(0, ++column);
-  sync->full_sync_every_n_incrementals = static_cast<int>(int_at(0, ++column));
+  sync->full_refresh_every_ms = int_at(row, ++column);
+  sync->full_sync_every_n_incrementals = static_cast<int>(int_at(row, ++column));
   sync->lookback_ms =
-      null_at(0, ++column) ? connector_lookback_ms(sync->provider_name) : int_at(0, column);
-  sync->phase = text_at(0, ++column);
-  sync->paused = bool_at(0, ++column);
-  sync->unavailable = bool_at(0, ++column);
-  sync->triggered = bool_at(0, ++column);
-  sync->trigger_full = bool_at(0, ++column);
-  sync->watermark = time_at(0, ++column);
-  sync->next_run_at = time_at(0, ++column);
-  sync->last_full_at = time_at(0, ++column);
-  sync->incrementals_since_full = static_cast<int>(int_at(0, ++column));
-  sync->consecutive_failures = static_cast<int>(int_at(0, ++column));
-  sync->emitted_at = time_at(0, ++column);
-  sync->rows_stored = bool_at(0, ++column);
-  sync->described_at = time_at(0, ++column);
-  sync->metadata = text_at(0, ++column);
-  sync->projection = text_at(0, ++column);
-  sync->next_reason = text_at(0, ++column);
-  sync->witness = text_at(0, ++column);
-  sync->witness_at = time_at(0, ++column);
-  sync->wide_watermark = time_at(0, ++column);
-  sync->backfill_asked = bool_at(0, ++column);
-  sync->backfill_from = time_at(0, ++column);
-  sync->backfill_to = time_at(0, ++column);
+      null_at(row, ++column) ? connector_lookback_ms(sync->provider_name) : int_at(row, column);
+  sync->phase = text_at(row, ++column);
+  sync->paused = bool_at(row, ++column);
+  sync->unavailable = bool_at(row, ++column);
+  sync->triggered = bool_at(row, ++column);
+  sync->trigger_full = bool_at(row, ++column);
+  sync->watermark = time_at(row, ++column);
+  sync->next_run_at = time_at(row, ++column);
+  sync->last_full_at = time_at(row, ++column);
+  sync->incrementals_since_full = static_cast<int>(int_at(row, ++column));
+  sync->consecutive_failures = static_cast<int>(int_at(row, ++column));
+  sync->emitted_at = time_at(row, ++column);
+  sync->rows_stored = bool_at(row, ++column);
+  sync->described_at = time_at(row, ++column);
+  sync->metadata = text_at(row, ++column);
+  sync->projection = text_at(row, ++column);
+  sync->next_reason = text_at(row, ++column);
+  sync->witness = text_at(row, ++column);
+  sync->witness_at = time_at(row, ++column);
+  sync->wide_watermark = time_at(row, ++column);
+  sync->backfill_asked = bool_at(row, ++column);
+  sync->backfill_from = time_at(row, ++column);
+  sync->backfill_to = time_at(row, ++column);
+  return sync;
+}
+
+Sync *with_remote_object(Sync *sync) {
   const RemoteObject *remote = load_remote_object(sync->object_id, sync->connection_id);
   if (remote != nullptr) {
     sync->remote_type = remote->object_type;
@@ -97,13 +100,21 @@ Sync *sync_of_row() {
 Sync *load_sync(int64 id, SyncLock lock) {
   // Runs need the row to themselves; references to it (runs.sync_id) may go on.
   const char *statement =
-      lock == SyncLock::kNone ? kLoad : format("%s FOR NO KEY UPDATE OF s SKIP LOCKED", kLoad);
-  if (sql(statement, {int_arg(id)}) > 0) return sync_of_row();
+      format("%s WHERE s.id = $1%s", kLoad,
+             lock == SyncLock::kNone ? "" : " FOR NO KEY UPDATE OF s SKIP LOCKED");
+  if (sql(statement, {int_arg(id)}) > 0) return with_remote_object(sync_of_row(0));
   if (lock == SyncLock::kNoWait &&
       sql("SELECT FROM supaglue_internal.syncs WHERE id = $1", {int_arg(id)}) > 0)
     ereport(ERROR,
             (errcode(ERRCODE_OBJECT_IN_USE), errmsg("sync " INT64_FORMAT " is running", id)));
   return nullptr;
+}
+
+int load_syncs(const int64 *ids, int count, Sync **syncs) {
+  const auto found = static_cast<int>(
+      sql(format("%s WHERE s.id = ANY ($1) ORDER BY s.id", kLoad), {ints_arg(ids, count)}));
+  for (int i = 0; i < found; ++i) syncs[i] = sync_of_row(static_cast<uint64>(i));
+  return found;
 }
 
 }  // namespace supaglue

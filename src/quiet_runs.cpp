@@ -1,0 +1,250 @@
+// pg: runs that found nothing new. See quiet_runs.hpp.
+#include "quiet_runs.hpp"
+
+#include "catalog.hpp"
+#include "destination.hpp"
+#include "feed.hpp"
+#include "lease.hpp"
+#include "pg.hpp"
+#include "run.hpp"
+#include "sql.hpp"
+#include "sync.hpp"
+#include "worker.hpp"
+
+namespace supaglue {
+
+namespace {
+
+constexpr int kMost = 200;
+constexpr int kLockTimeoutMs = 1'000;
+
+/// A run and its sync; without one it is not to be ended here.
+struct Quiet {
+  Run *run;
+  Sync *sync;
+};
+
+int take(Quiet *quiet) {
+  QuietRun runs[kMost];
+  const int count = lock_quiet(runs, kMost);
+  int64 ids[kMost];
+  Sync *syncs[kMost];
+  for (int i = 0; i < count; ++i) ids[i] = runs[i].sync_id;
+  const int loaded = load_syncs(ids, count, syncs);
+  for (int i = 0; i < count; ++i) {
+    quiet[i] = {runs[i].run, nullptr};
+    for (int j = 0; j < loaded; ++j)
+      if (syncs[j]->id == runs[i].sync_id) quiet[i].sync = syncs[j];
+  }
+  return count;
+}
+
+bool share_table(const Sync *a, const Sync *b) {
+  return a->owner == b->owner && strcmp(a->schema_name, b->schema_name) == 0 &&
+         strcmp(a->table_name, b->table_name) == 0;
+}
+
+Text text_of(const char *text) { return {text, static_cast<int>(strlen(text))}; }
+
+/// The syncs whose rows are to be looked for in one table.
+struct Witnesses {
+  int count;
+  int places[kMost];
+  Text applications[kMost], customers[kMost], providers[kMost], ids[kMost];
+  TimestampTz times[kMost];
+};
+
+void add(Witnesses *witnesses, int place, const Sync *sync) {
+  const int i = witnesses->count++;
+  witnesses->places[i] = place;
+  witnesses->applications[i] = text_of(sync->application_id);
+  witnesses->customers[i] = text_of(sync->customer_id);
+  witnesses->providers[i] = text_of(sync->provider_name);
+  witnesses->ids[i] = text_of(sync->witness);
+  witnesses->times[i] = sync->witness_at;
+}
+
+/// Leaves those out whose witness is gone: their table must be read again.
+void leave_out_robbed(const Sync *sync, const Witnesses *witnesses, Quiet *quiet) {
+  Destination *destination = open_here(sync->owner);
+  destination->set_lock_timeout(kLockTimeoutMs);
+  destination->begin();
+  const int count = witnesses->count;
+  const uint64 missing = destination->execute(
+      format(
+          R"(SELECT w.number FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[]),
+  pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[]), pg_catalog.unnest($5::timestamptz[]))
+  WITH ORDINALITY AS w (application, customer, provider, id, at, number)
+LEFT JOIN LATERAL (
+  SELECT t.id FROM %s AS t
+  WHERE t._supaglue_application_id = w.application AND t._supaglue_customer_id = w.customer
+    AND t._supaglue_provider_name = w.provider AND t.id = w.id AND t._supaglue_emitted_at >= w.at
+  OFFSET 0) AS stored ON true
+WHERE stored.id IS NULL)",
+          quote_qualified_identifier(sync->schema_name, sync->table_name)),
+      {value_of(witnesses->applications, count), value_of(witnesses->customers, count),
+       value_of(witnesses->providers, count), value_of(witnesses->ids, count),
+       value_of(witnesses->times, count)});
+  for (uint64 row = 0; row < missing; ++row) {
+    const int number = atoi(destination->field(row, 0));
+    quiet[witnesses->places[number - 1]].sync = nullptr;
+  }
+}
+
+/// Each table is asked once.
+void check_tables(Quiet *quiet, int count) {
+  auto *witnesses = static_cast<Witnesses *>(palloc(sizeof(Witnesses)));
+  auto *asked = static_cast<bool *>(palloc0(static_cast<size_t>(Max(count, 1))));
+  for (int i = 0; i < count; ++i) {
+    const Sync *first = quiet[i].sync;
+    if (asked[i] || first == nullptr || !first->rows_stored) continue;
+    witnesses->count = 0;
+    for (int j = i; j < count; ++j) {
+      const Sync *sync = quiet[j].sync;
+      if (sync == nullptr || !sync->rows_stored || !share_table(sync, first)) continue;
+      asked[j] = true;
+      add(witnesses, j, sync);
+    }
+    leave_out_robbed(first, witnesses, quiet);
+  }
+}
+
+Arg array_arg(const Datum *values, const bool *nulls, int count, Oid type, Oid array_type) {
+  int16 length;
+  bool by_value;
+  char alignment;
+  get_typlenbyvalalign(type, &length, &by_value, &alignment);
+  int dimension = count, lower_bound = 1;
+  return {array_type,
+          PointerGetDatum(construct_md_array(const_cast<Datum *>(values), const_cast<bool *>(nulls),
+                                             1, &dimension, &lower_bound, type, length, by_value,
+                                             alignment)),
+          false};
+}
+
+/// What is written of each run, in columns.
+template <typename ValueOf>
+Arg times_of(const Quiet *quiet, int count, ValueOf &&value_of) {
+  Datum values[kMost];
+  bool nulls[kMost];
+  for (int i = 0; i < count; ++i) {
+    const TimestampTz time = value_of(quiet[i]);
+    values[i] = TimestampTzGetDatum(time);
+    nulls[i] = TIMESTAMP_IS_NOBEGIN(time);
+  }
+  return array_arg(values, nulls, count, TIMESTAMPTZOID, TIMESTAMPTZARRAYOID);
+}
+template <typename ValueOf>
+Arg ints_of(const Quiet *quiet, int count, ValueOf &&value_of) {
+  int64 values[kMost];
+  for (int i = 0; i < count; ++i) values[i] = value_of(quiet[i]);
+  return ints_arg(values, count);
+}
+template <typename ValueOf>
+Arg texts_of(const Quiet *quiet, int count, ValueOf &&value_of) {
+  Datum values[kMost];
+  bool nulls[kMost] = {};
+  for (int i = 0; i < count; ++i) values[i] = CStringGetTextDatum(value_of(quiet[i]));
+  return array_arg(values, nulls, count, TEXTOID, TEXTARRAYOID);
+}
+
+Arg run_ids_of(const Quiet *quiet, int count) {
+  return ints_of(quiet, count, [](const Quiet &q) { return q.run->id; });
+}
+Arg sync_ids_of(const Quiet *quiet, int count) {
+  return ints_of(quiet, count, [](const Quiet &q) { return q.sync->id; });
+}
+Arg emitted_of(const Quiet *quiet, int count) {
+  return times_of(quiet, count, [](const Quiet &q) { return q.run->emitted_at; });
+}
+
+void log_runs(const Quiet *quiet, int count) {
+  sql("INSERT INTO supaglue_internal.run_log (id, sync_id, status, strategy, reason, started_at,"
+      " finished_at, emitted_at, requests, bytes_received, provider_count)"
+      " SELECT q.id, q.sync_id, 'SUCCESS', 'incremental', q.reason, q.started_at,"
+      " pg_catalog.clock_timestamp(), q.emitted_at, q.requests, q.bytes, nullif(q.provider_count, "
+      "-1)"
+      " FROM ROWS FROM (pg_catalog.unnest($1::bigint[]), pg_catalog.unnest($2::bigint[]),"
+      " pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::timestamptz[]),"
+      " pg_catalog.unnest($5::timestamptz[]), pg_catalog.unnest($6::bigint[]),"
+      " pg_catalog.unnest($7::bigint[]), pg_catalog.unnest($8::bigint[]))"
+      " AS q (id, sync_id, reason, started_at, emitted_at, requests, bytes, provider_count)",
+      {run_ids_of(quiet, count), sync_ids_of(quiet, count),
+       texts_of(quiet, count, [](const Quiet &q) { return q.run->reason; }),
+       times_of(quiet, count, [](const Quiet &q) { return q.run->started_at; }),
+       emitted_of(quiet, count),
+       ints_of(quiet, count, [](const Quiet &q) { return q.run->requests; }),
+       ints_of(quiet, count, [](const Quiet &q) { return q.run->bytes_received; }),
+       ints_of(quiet, count, [](const Quiet &q) { return q.run->provider_count; })});
+}
+
+void move_syncs_on(const Quiet *quiet, int count) {
+  const auto watermark = [](const Quiet &q) { return watermark_after(q.sync, q.run); };
+  sql(R"(UPDATE supaglue_internal.syncs s SET phase = 'incremental', watermark = q.watermark,
+  wide_watermark = q.wide_watermark, data_through = coalesce(q.watermark, s.data_through),
+  next_run_at = q.next_run_at, last_run_id = q.run_id,
+  last_success_at = pg_catalog.clock_timestamp(),
+  incrementals_since_full = s.incrementals_since_full + 1, last_error_class = NULL,
+  last_error = NULL, waiting_for = NULL, unavailable = false,
+  pause_reason = CASE WHEN s.paused_by <@ '{authentication,permission,gone,quarantine}' THEN NULL
+                      ELSE s.pause_reason END,
+  paused_by = ARRAY(SELECT cause FROM pg_catalog.unnest(s.paused_by) AS cause
+                    WHERE cause <> ALL ('{authentication,permission,gone,quarantine}')),
+  emitted_at = q.emitted_at
+FROM ROWS FROM (pg_catalog.unnest($1::bigint[]), pg_catalog.unnest($2::bigint[]),
+  pg_catalog.unnest($3::timestamptz[]), pg_catalog.unnest($4::timestamptz[]),
+  pg_catalog.unnest($5::timestamptz[]), pg_catalog.unnest($6::timestamptz[]))
+  AS q (run_id, sync_id, watermark, wide_watermark, next_run_at, emitted_at)
+WHERE s.id = q.sync_id)",
+      {run_ids_of(quiet, count), sync_ids_of(quiet, count), times_of(quiet, count, watermark),
+       times_of(quiet, count,
+                [&](const Quiet &q) { return wide_watermark_after(q.sync, q.run, watermark(q)); }),
+       times_of(quiet, count, [](const Quiet &q) { return next_run_of(q.sync); }),
+       emitted_of(quiet, count)});
+}
+
+void tell(const Quiet *quiet, int count) {
+  hold_feed();
+  sql("WITH event AS ("
+      "  INSERT INTO supaglue_internal.events"
+      "    (kind, application_id, customer_id, provider_name, sync_id, run_id, payload)"
+      "  SELECT 'sync.complete', q.application, q.customer, q.provider, q.sync_id, q.run_id,"
+      "         q.payload::jsonb"
+      "  FROM ROWS FROM (pg_catalog.unnest($1::bigint[]), pg_catalog.unnest($2::bigint[]),"
+      "    pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[]),"
+      "    pg_catalog.unnest($5::text[]), pg_catalog.unnest($6::text[]))"
+      "    AS q (run_id, sync_id, application, customer, provider, payload)"
+      "  RETURNING id, kind, sync_id, run_id)"
+      "SELECT pg_catalog.pg_notify('supaglue', pg_catalog.json_build_object("
+      "  'id', id, 'kind', kind, 'run', run_id, 'sync', sync_id)::text) FROM event",
+      {run_ids_of(quiet, count), sync_ids_of(quiet, count),
+       texts_of(quiet, count, [](const Quiet &q) { return q.sync->application_id; }),
+       texts_of(quiet, count, [](const Quiet &q) { return q.sync->customer_id; }),
+       texts_of(quiet, count, [](const Quiet &q) { return q.sync->provider_name; }),
+       texts_of(quiet, count, [](const Quiet &q) { return completion_of(q.sync, q.run); })});
+}
+
+}  // namespace
+
+int end_quiet_runs() {
+  Quiet quiet[kMost];
+  const int found = take(quiet);
+  if (found == 0) return 0;
+  check_tables(quiet, found);
+  int count = 0;
+  for (int i = 0; i < found; ++i)
+    if (quiet[i].sync != nullptr) quiet[count++] = quiet[i];
+  if (count == 0) return 0;
+  for (int i = 0; i < count; ++i)
+    quiet[i].run->emitted_at = emitted_after(quiet[i].sync->emitted_at);
+  log_runs(quiet, count);
+  move_syncs_on(quiet, count);
+  tell(quiet, count);
+  sql("DELETE FROM supaglue_internal.runs WHERE id = ANY ($1)", {run_ids_of(quiet, count)});
+  sql("INSERT INTO supaglue_internal.sync_changes SELECT pg_catalog.unnest($1)",
+      {sync_ids_of(quiet, count)});
+  wake_at_commit(WorkerKind::kFetcher);
+  return count;
+}
+
+}  // namespace supaglue

@@ -1,0 +1,13 @@
+// pg: runs that found nothing new, which most are: many of them are ended in one transaction, with
+// all that the end of a run writes. It writes no rows of destinations.
+#pragma once
+
+#include "pg.hpp"
+
+namespace supaglue {
+
+/// Ends such runs in the caller's transaction and returns how many it found; those whose table lost
+/// what was written are left to be merged one by one. Raises what a destination raises.
+int end_quiet_runs();
+
+}  // namespace supaglue
