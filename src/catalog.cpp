@@ -98,26 +98,17 @@ void claim_installation() {
                       errhint("Call supaglue.adopt_database() if the syncs shall run here.")));
 }
 
-// Whether there is a row, and whether it names this very database.
-static bool installation_row(bool *here) {
+Installation installation() {
   // Operators and types by their full names: a live scan has the user's search_path.
   const uint64 rows = sql(
       "SELECT system_identifier OPERATOR(pg_catalog.=) $1 "
       "AND database OPERATOR(pg_catalog.=) $2::pg_catalog.oid FROM supaglue_internal.installation",
       {text_arg(system_identifier()), int_arg(static_cast<int64>(MyDatabaseId))});
-  *here = rows > 0 && bool_at(0, 1);
-  return rows > 0;
+  if (rows == 0) return Installation::kNone;
+  return bool_at(0, 1) ? Installation::kHere : Installation::kElsewhere;
 }
 
-bool installation_is_here() {
-  bool here;
-  return installation_row(&here) && here;
-}
-
-bool installation_is_elsewhere() {
-  bool here;
-  return installation_row(&here) && !here;
-}
+bool installation_is_elsewhere() { return installation() == Installation::kElsewhere; }
 
 void move_installation_here() {
   sql("INSERT INTO supaglue_internal.installation (system_identifier, database) "

@@ -42,10 +42,10 @@ int64 int_argument(FunctionCallInfo fcinfo, int argument, const char *name);
 
 /// Marks this database as the one that syncs, unless one is marked already (configuring calls it).
 void claim_installation();
-/// Whether workers may serve this database; false in a restored or cloned copy, and before any
-/// configuration.
-bool installation_is_here();
-/// Whether the installation row names another database (a copy).
+/// Whether workers may serve this database: the installation row names it, or another one of which
+/// this is a restored or cloned copy, or there is none before any configuration.
+enum class Installation { kHere, kElsewhere, kNone };
+Installation installation();
 bool installation_is_elsewhere();
 /// Marks this database as the one that syncs, whatever was marked before.
 void move_installation_here();

@@ -22,6 +22,7 @@ namespace supaglue {
 namespace {
 
 constexpr size_t kParkedAtOnce = 100;
+constexpr size_t kClaimsAtOnce = 20;
 constexpr int64 kCrowdedMs = 1'000;
 constexpr int64 kLookMs = 60'000;      // for changes that nobody woke us for
 constexpr int64 kReloadMs = 300'000;   // of the whole agenda
@@ -41,8 +42,9 @@ struct Fetcher {
   Oid extension = InvalidOid;
   int workers = 0;
   int slot = 0;
-  bool crowded = false;  // a sync that is due found no slot
-  size_t turn = 0;       // whose turn it is to be tended first
+  bool crowded = false;      // a sync that is due found no slot
+  size_t turn = 0;           // whose turn it is to be tended first
+  std::vector<Job *> whole;  // of this round: fetched whole, to be handed over
   int64 next_look_ms = 0, next_reload_ms = 0, next_tidy_ms = 0;
   XLogRecPtr claimed = InvalidXLogRecPtr;  // behind the last claim's commit
 };
@@ -72,6 +74,7 @@ void tend(Fetcher *fetcher, Job *job) {
   if (stays_parked(fetcher, job)) return;
   while (fetcher->jobs.served && job->not_before_ms <= now_ms()) {
     watch_job(job);
+    if (job->pending == Job::Pending::kEnd) return guard([&] { fetcher->whole.push_back(job); });
     if (job->pending != Job::Pending::kNothing) {
       if (!record_job(&fetcher->jobs, job)) return;
     } else if (job->needs_token) {
@@ -222,27 +225,37 @@ bool look(Fetcher *fetcher) {
   return fetcher->jobs.served;
 }
 
-void claim(Fetcher *fetcher, int64 sync_id) {
+// Claims some, in one transaction unless one of them is in the others' way.
+void claim(Fetcher *fetcher, const int64 *sync_ids, size_t count) {
   MemoryContext context = CurrentMemoryContext;
-  Lease *lease = nullptr;
+  auto **leases = static_cast<Lease **>(palloc0(sizeof(Lease *) * count));
   const Outcome outcome = work([&] {
     MemoryContextSwitchTo(context);
-    lease = claim_run(sync_id, fetcher->place.number, fetcher->slot);
-    if (lease == nullptr) read_syncs(fetcher, &sync_id, 1);
+    for (size_t i = 0; i < count; ++i) {
+      leases[i] = claim_run(sync_ids[i], fetcher->place.number, fetcher->slot);
+      if (leases[i] == nullptr) read_syncs(fetcher, &sync_ids[i], 1);
+    }
   });
   if (outcome.standing != Standing::kReady) {
     fetcher->jobs.served = false;
     return;
   }
-  if (outcome.done() && lease != nullptr) {
+  if (outcome.error != nullptr && count > 1) {
+    for (size_t i = 0; i < count && fetcher->jobs.served; ++i) claim(fetcher, &sync_ids[i], 1);
+    return;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const Lease *lease = leases[i];
+    if (!outcome.done() || lease == nullptr) {
+      // Another process has it for now (or had, a moment ago): not again in this very round.
+      guard([&] { fetcher->agenda.postpone(sync_ids[i], now_ms() + kLockRetryMs); });
+      continue;
+    }
     if (lease->manual) unpark(&fetcher->jobs.budgets, lease->connection_id);
     fetcher->claimed = XactLastCommitEnd;
     begin_job(&fetcher->jobs, lease);
-    guard([&] { fetcher->agenda.remove(sync_id); });
-    return;
+    guard([&] { fetcher->agenda.remove(sync_ids[i]); });
   }
-  // Another process has it for now (or had, a moment ago): not again in this very round.
-  guard([&] { fetcher->agenda.postpone(sync_id, now_ms() + kLockRetryMs); });
 }
 
 void leave_parked(Fetcher *fetcher, const Agenda::Entry *syncs, size_t count) {
@@ -279,8 +292,8 @@ void claim_due(Fetcher *fetcher) {
     count = syncs.size();
   });
   if (waiting_count > 0) leave_parked(fetcher, waiting, waiting_count);
-  for (size_t i = 0; i < count && fetcher->jobs.served; ++i) {
-    claim(fetcher, due[i]);
+  for (size_t i = 0; i < count && fetcher->jobs.served; i += kClaimsAtOnce) {
+    claim(fetcher, due + i, std::min(kClaimsAtOnce, count - i));
     CHECK_FOR_INTERRUPTS();
   }
 }
@@ -324,7 +337,10 @@ void tend_all(Fetcher *fetcher) {
   size_t count;
   Job **jobs = all_jobs(&fetcher->jobs, &count);
   const size_t first = count == 0 ? 0 : fetcher->turn++ % count;
+  fetcher->whole.clear();
   for (size_t i = 0; i < count; ++i) tend(fetcher, jobs[(first + i) % count]);
+  if (fetcher->jobs.served)
+    hand_over_jobs(&fetcher->jobs, fetcher->whole.data(), fetcher->whole.size());
   tell_budgets(&fetcher->jobs.budgets);
 }
 

@@ -331,4 +331,18 @@ bool record_job(Jobs *jobs, Job *job) {
   return false;
 }
 
+void hand_over_jobs(Jobs *jobs, Job *const *whole, size_t count) {
+  if (count == 0) return;
+  const Outcome outcome = work([&] {
+    for (size_t i = 0; i < count; ++i) {
+      const Lease lease = lease_of(whole[i]);
+      const Progress progress = guard([&] { return progress_of(whole[i]); });
+      hand_over(&lease, &progress);
+    }
+  });
+  if (outcome.standing != Standing::kReady) jobs->served = false;
+  for (size_t i = 0; i < count && jobs->served; ++i)
+    outcome.done() ? drop_job(jobs, whole[i]) : static_cast<void>(record_job(jobs, whole[i]));
+}
+
 }  // namespace supaglue

@@ -65,6 +65,8 @@ int64 patience_ends_ms(const Job *job);
 bool suspect_under_way(const Jobs *jobs);
 /// Records what is pending. False: not now, or the job is no more.
 bool record_job(Jobs *jobs, Job *job);
+/// Records those that are fetched whole, in one transaction; those that it cannot record stay.
+void hand_over_jobs(Jobs *jobs, Job *const *whole, size_t count);
 /// Ends a job by an error, which is to be recorded.
 void fail_job(Job *job, const char *error_class, const char *message, const char *detail);
 void fail_job(Job *job, const Raised *raised);

@@ -1,4 +1,6 @@
 // pg: the rows of runs under way. See lease.hpp.
+#include "stamp.hpp"
+
 #include "lease.hpp"
 
 #include "pg.hpp"
@@ -14,9 +16,7 @@ constexpr int64 kSmallRun = 10'000;  // records
 
 char *stamp_of(TimestampTz time) {
   if (TIMESTAMP_NOT_FINITE(time)) return nullptr;
-  sql("SELECT pg_catalog.to_char($1 AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')",
-      {time_arg(time)});
-  return text_at(0, 1);
+  return guarded_text([&] { return write_stamp(ms_of_time(time)); });
 }
 
 Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz since,
@@ -183,12 +183,15 @@ bool inherit_runs(int worker, int workers) {
   return all;
 }
 
-bool keep_progress(const Lease *lease, const Progress *progress, int pages) {
+static bool write_progress(const Lease *lease, const Progress *progress, int pages, bool whole) {
   return sql("UPDATE supaglue_internal.runs SET pages = $2, records_read = $3, requests = $4,"
              " bytes_received = $5, provider_count = coalesce(nullif($6, -1), provider_count),"
              " provider_time = coalesce(provider_time, $7), plan = coalesce($8, plan),"
              " metadata = coalesce($9, metadata), first_page = $10, restarts = $11,"
-             " taken_over = CASE WHEN pages < $2 THEN 0 ELSE taken_over END"
+             " taken_over = CASE WHEN pages < $2 THEN 0 ELSE taken_over END,"
+             " stage = CASE WHEN $12 THEN 'merge' ELSE stage END,"
+             " not_before = CASE WHEN $12 THEN NULL ELSE not_before END,"
+             " fetched_at = CASE WHEN $12 THEN pg_catalog.clock_timestamp() ELSE fetched_at END"
              " WHERE id = $1 AND stage = 'fetch'",
              {int_arg(lease->run_id), int_arg(pages), int_arg(progress->records_read),
               int_arg(progress->requests), int_arg(progress->bytes_received),
@@ -196,14 +199,15 @@ bool keep_progress(const Lease *lease, const Progress *progress, int pages) {
               time_arg(progress->provider_time_ms == 0 ? DT_NOBEGIN
                                                        : time_of_ms(progress->provider_time_ms)),
               text_arg(progress->plan), text_arg(progress->metadata), int_arg(progress->first_page),
-              int_arg(progress->restarts)}) > 0;
+              int_arg(progress->restarts), bool_arg(whole)}) > 0;
+}
+
+bool keep_progress(const Lease *lease, const Progress *progress, int pages) {
+  return write_progress(lease, progress, pages, false);
 }
 
 bool hand_over(const Lease *lease, const Progress *progress) {
-  if (!keep_progress(lease, progress, lease->pages)) return false;
-  sql("UPDATE supaglue_internal.runs SET stage = 'merge', not_before = NULL,"
-      " fetched_at = pg_catalog.clock_timestamp() WHERE id = $1",
-      {int_arg(lease->run_id)});
+  if (!write_progress(lease, progress, lease->pages, true)) return false;
   wake_at_commit(WorkerKind::kMerger);
   return true;
 }

@@ -152,8 +152,8 @@ TimestampTz read_at(const Run *run) {
 
 Run *new_run() {
   auto *run = static_cast<Run *>(palloc0(sizeof(Run)));
-  sql("SELECT pg_catalog.nextval('supaglue_internal.run_id')");
-  run->id = int_at(0, 1);
+  const Oid sequence = get_relname_relid("run_id", get_namespace_oid("supaglue_internal", false));
+  run->id = DatumGetInt64(DirectFunctionCall1(nextval_oid, ObjectIdGetDatum(sequence)));
   run->started_at = GetCurrentTimestamp();
   run->until = DT_NOBEGIN;
   run->provider_time = DT_NOBEGIN;

@@ -86,7 +86,13 @@ Sync *sync_of_row(uint64 row) {
   return sync;
 }
 
+/// Of common objects and entities a mapping says what is read.
 Sync *with_remote_object(Sync *sync) {
+  if (strcmp(sync->object_type, "standard") == 0 || strcmp(sync->object_type, "custom") == 0) {
+    sync->remote_type = sync->object_type;
+    sync->remote_object = sync->object;
+    return sync;
+  }
   const RemoteObject *remote = load_remote_object(sync->object_id, sync->connection_id);
   if (remote != nullptr) {
     sync->remote_type = remote->object_type;

@@ -206,8 +206,14 @@ Standing standing() {
   served = get_extension_oid("supaglue", true) == extension ? extension : InvalidOid;
   if (!OidIsValid(served)) return Standing::kNoExtension;
   if (!settings.enabled) return Standing::kDisabled;
-  if (installation_is_elsewhere()) return Standing::kCopy;
-  return installation_is_here() ? Standing::kReady : Standing::kNothingConfigured;
+  switch (installation()) {
+    case Installation::kHere:
+      return Standing::kReady;
+    case Installation::kElsewhere:
+      return Standing::kCopy;
+    default:
+      return Standing::kNothingConfigured;
+  }
 }
 
 bool wait_for_work(int fd, int64 timeout_ms) {
