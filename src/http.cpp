@@ -124,8 +124,7 @@ struct Exchange {
   CURL *easy = nullptr;  // null: not under way
   curl_slist *headers = nullptr;
   Buffer head;
-  Buffer body;
-  Gunzip gunzip;
+  Buffer body;  // as it comes
   enum class Encoding { kPlain, kGzip, kUnknown } encoding = Encoding::kPlain;
   bool head_whole = false;
   bool garbled = false;
@@ -146,17 +145,12 @@ constexpr size_t kMaxHeadBytes = 1 << 20;
 size_t on_body(char *bytes, size_t size, size_t count, void *arg) noexcept {
   auto *exchange = static_cast<Exchange *>(arg);
   count *= size;
-  auto keep = [&](const char *decoded, size_t decoded_count) {
-    exchange->too_large = exchange->body.size() + decoded_count >
-                          static_cast<size_t>(exchange->limits.max_response_bytes);
-    return !exchange->too_large && exchange->body.append(decoded, decoded_count);
-  };
-  bool good = false;
-  if (exchange->encoding == Exchange::Encoding::kPlain)
-    good = keep(bytes, count);
-  else if (exchange->encoding == Exchange::Encoding::kGzip)
-    good = exchange->gunzip.decode(bytes, count, keep);
-  exchange->garbled = !good && !exchange->too_large;
+  exchange->too_large =
+      exchange->body.size() + count > static_cast<size_t>(exchange->limits.max_response_bytes);
+  if (exchange->too_large) return 0;
+  const bool good =
+      exchange->encoding != Exchange::Encoding::kUnknown && exchange->body.append(bytes, count);
+  exchange->garbled = !good;
   return good ? count : 0;
 }
 
@@ -255,7 +249,7 @@ void set_options(Exchange &exchange) {
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);  // a redirect is an answer
   curl_easy_setopt(easy, CURLOPT_PROXY, "");           // none from the environment
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-  curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);  // Gunzip does it
+  curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);  // gunzip() does it
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "supaglue");
@@ -340,6 +334,21 @@ void set_headers_of_answer(Exchange &exchange) {
   }
 }
 
+// False when what came is not the whole of it.
+bool set_body(Exchange &exchange) {
+  std::string &body = exchange.response.body;
+  if (exchange.encoding == Exchange::Encoding::kGzip) {
+    const auto most = static_cast<size_t>(exchange.limits.max_response_bytes);
+    const Gunzipped result = gunzip(exchange.body.view(), most, Response::kPadding, &body);
+    exchange.too_large = result == Gunzipped::kTooLarge;
+    exchange.garbled = result == Gunzipped::kGarbled;
+    return result == Gunzipped::kWhole;
+  }
+  body.reserve(exchange.body.size() + Response::kPadding);
+  body.assign(exchange.body.view());
+  return true;
+}
+
 void finish(Exchange &exchange, CURLcode code) {
   Response &response = exchange.response;
   curl_off_t body_bytes = 0;
@@ -348,13 +357,11 @@ void finish(Exchange &exchange, CURLcode code) {
   curl_easy_getinfo(exchange.easy, CURLINFO_HEADER_SIZE, &head_bytes);
   response.bytes_received = body_bytes + head_bytes;
   // Curl takes a connection that ends amid the headers for an answer without a body.
-  if (code == CURLE_OK && !(exchange.head_whole && exchange.gunzip.whole()))
-    code = CURLE_PARTIAL_FILE;
+  if (code == CURLE_OK && !exchange.head_whole) code = CURLE_PARTIAL_FILE;
+  if (code == CURLE_OK && !set_body(exchange)) code = CURLE_PARTIAL_FILE;
   if (code != CURLE_OK) return set_failure(exchange, code);
   curl_easy_getinfo(exchange.easy, CURLINFO_RESPONSE_CODE, &response.status);
   set_headers_of_answer(exchange);
-  response.body.reserve(exchange.body.size() + Response::kPadding);
-  response.body.assign(exchange.body.view());
   exchange.done = true;
 }
 
