@@ -72,7 +72,10 @@ bytea *read_from_spool(int slot, int64 run_id, int page) {
                  table_of(slot)),
           {int_arg(slot), int_arg(run_id), int_arg(page)}) == 0)
     elog(ERROR, "page %d of run " INT64_FORMAT " is not in the spool", page, run_id);
-  return bytes_at(0, 1);
+  bytea *packed = bytes_at(0, 1);
+  // Or all pages of a run would stay until the transaction ends.
+  SPI_freetuptable(SPI_tuptable);
+  return packed;
 }
 
 int tidy_spool(int slot) {
