@@ -250,6 +250,7 @@ uint64 LocalDestination::execute(const char *statement, std::initializer_list<Va
   stop_stopwatch();
   if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
   const uint64 rows = SPI_processed;
+  MemoryContextSwitchTo(scratch_);  // SPI left its own, which lives as long as the transaction
   keep_result();
   AtEOXact_GUC(false, level);  // what triggers have set, too
   restore(identity);

@@ -252,14 +252,14 @@ bool sweep() {
   return more;
 }
 
-// Runs that found nothing are ended together. When that fails, each has its turn alone, and those
-// that can be ended are not held up by one that cannot.
-bool end_quiet(int64 *not_before_ms) {
-  if (now_ms() < *not_before_ms) return false;
-  int count = 0;
-  const Outcome outcome = work([&] { count = end_quiet_runs(); });
-  if (outcome.error != nullptr) *not_before_ms = now_ms() + kIdleMs;
-  return outcome.done() && count > 0;
+// Runs that found nothing are ended together. Those for which that cannot be have their turn alone,
+// and are not tried again at every one of them.
+void end_quiet(int64 *not_before_ms) {
+  if (now_ms() < *not_before_ms) return;
+  bool left = false;
+  const Outcome outcome = work([&] { end_quiet_runs(&left); });
+  stop_stopwatch();
+  if (outcome.error != nullptr || left) *not_before_ms = now_ms() + kIdleMs;
 }
 
 // Sees what there is to merge. The run, or 0 and for how long there is none.
@@ -297,7 +297,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
   for (;;) {
     MemoryContextSwitchTo(round);
     MemoryContextReset(round);
-    if (end_quiet(&next_quiet_ms)) CHECK_FOR_INTERRUPTS();
+    end_quiet(&next_quiet_ms);
     int64 run_id, rest_ms;
     const Outcome outcome = look(&place, &run_id, &rest_ms);
     if (place.number == 0 && outcome.done() && (run_id == 0 || now_ms() >= next_erasure_ms)) {

@@ -8,6 +8,7 @@
 #include "pg.hpp"
 #include "run.hpp"
 #include "sql.hpp"
+#include "stopwatch.hpp"
 #include "sync.hpp"
 #include "worker.hpp"
 
@@ -91,7 +92,7 @@ WHERE stored.id IS NULL)",
   }
 }
 
-/// Each table is asked once.
+/// Each table is asked once. One that somebody locks keeps its own runs waiting, and no other's.
 void check_tables(Quiet *quiet, int count) {
   auto *witnesses = static_cast<Witnesses *>(palloc(sizeof(Witnesses)));
   auto *asked = static_cast<bool *>(palloc0(static_cast<size_t>(Max(count, 1))));
@@ -105,7 +106,9 @@ void check_tables(Quiet *quiet, int count) {
       asked[j] = true;
       add(witnesses, j, sync);
     }
-    leave_out_robbed(first, witnesses, quiet);
+    if (attempt([&] { leave_out_robbed(first, witnesses, quiet); }) == nullptr) continue;
+    stop_stopwatch();
+    for (int k = 0; k < witnesses->count; ++k) quiet[witnesses->places[k]].sync = nullptr;
   }
 }
 
@@ -226,14 +229,16 @@ void tell(const Quiet *quiet, int count) {
 
 }  // namespace
 
-int end_quiet_runs() {
+int end_quiet_runs(bool *left) {
   Quiet quiet[kMost];
   const int found = take(quiet);
+  *left = false;
   if (found == 0) return 0;
   check_tables(quiet, found);
   int count = 0;
   for (int i = 0; i < found; ++i)
     if (quiet[i].sync != nullptr) quiet[count++] = quiet[i];
+  *left = count < found;
   if (count == 0) return 0;
   for (int i = 0; i < count; ++i)
     quiet[i].run->emitted_at = emitted_after(quiet[i].sync->emitted_at);

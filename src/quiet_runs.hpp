@@ -6,8 +6,9 @@
 
 namespace supaglue {
 
-/// Ends such runs in the caller's transaction and returns how many it found; those whose table lost
-/// what was written are left to be merged one by one. Raises what a destination raises.
-int end_quiet_runs();
+/// Ends such runs in the caller's transaction and returns how many. Those whose table lost what was
+/// written, or cannot be looked into, are left to be merged one by one; `left` says whether there
+/// are any.
+int end_quiet_runs(bool *left);
 
 }  // namespace supaglue

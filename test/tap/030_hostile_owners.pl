@@ -84,6 +84,16 @@ query("alter table ${\ table('Account')} owner to app; grant usage on schema sup
 is(run_by_worker('Account'), 'SUCCESS', 'a table that was given away is synced');
 is(query('select string_agg(distinct who, chr(44)) from snare.ran'), 'app', 'its triggers run as the one who has it now');
 
+# The same when his table takes the place of another between two runs, whose plans a worker keeps.
+is(run_by_worker('Lead'), 'SUCCESS', 'a table of the superuser is synced') foreach 1 .. 2;
+query("truncate snare.ran; alter table ${\ table('Lead')} rename to spare; grant create on schema supaglue_data to app;
+	grant select on supaglue_data.spare to app; set role app;
+	create table ${\ table('Lead')} (like supaglue_data.spare including all);
+	create trigger tell before insert on ${\ table('Lead')} for each row execute function snare.tell()");
+is(run_by_worker('Lead'), 'SUCCESS', 'a table that took its place is synced');
+is(query('select string_agg(distinct who, chr(44)) from snare.ran'), 'app', 'its triggers run as the one whose it is');
+query("drop table ${\ table('Lead')}; alter table supaglue_data.spare rename to \"salesforce_Lead\"; revoke create on schema supaglue_data from app");
+
 # --- The caller's own deferred trigger -----------------------------------------------------------------------------------
 query('set role caller; create table pit.waiting (n int);
 	create constraint trigger lure after insert on pit.waiting deferrable initially deferred
