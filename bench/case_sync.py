@@ -1,0 +1,150 @@
+"""One object from HTTP to commit: materialize(), the workers, and their rivals, taking turns in one run."""
+import csv
+import json
+import os
+import statistics
+import subprocess
+
+import watch
+import world
+from world import Customer, Database, Provider, by_materialize, by_workers, timed
+
+ROWS = int(os.environ.get("ROWS", 200000))
+N = int(os.environ.get("N", 5))
+WITH_NODE = os.environ.get("NODE", "yes") == "yes"
+ORG, OBJECT, TABLE = "acme", "Contact", 'supaglue_data."salesforce_Contact"'
+
+# The rivals' table is made as ours is.
+PREPARE = """
+create schema bench;
+create table bench.rows (like supaglue_data."salesforce_Contact" including all) with (fillfactor = 90);
+create table bench.pages (body text);
+alter table bench.pages alter body set storage external
+"""
+
+INSERT_SELECT = """
+insert into bench.rows (_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id, _supaglue_emitted_at,
+  _supaglue_is_deleted, _supaglue_raw_data, _supaglue_last_modified_at)
+select 'default', 'acme', 'salesforce', r->>'Id', now(), (r->>'IsDeleted')::boolean, r - 'attributes',
+  (r->>'SystemModstamp')::timestamptz
+  from bench.pages, jsonb_array_elements(body::jsonb->'records') r
+"""
+
+
+def keep_pages(admin, provider):
+    """The pages for the rival that has them in a table, and the finished rows as any program would write them."""
+    size = 0
+    path = os.path.join(world.SCRATCH, "rows.csv")
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        for page in provider.pages(OBJECT):
+            admin.run("insert into bench.pages values (%s)", page.decode())
+            for record in json.loads(page)["records"]:
+                del record["attributes"]
+                text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+                size += len(text.encode())
+                writer.writerow(["default", "acme", "salesforce", record["Id"], "2026-01-01T00:00:00Z",
+                                 record["IsDeleted"], text, record["SystemModstamp"]])
+    os.chmod(path, 0o644)
+    return path, size
+
+
+class Round:
+    """Every case once, each on an empty table or on the one it needs."""
+
+    def __init__(self, admin, results, csv_path):
+        self.admin, self.results, self.csv = admin, results, csv_path
+
+    def note(self, name, result):
+        self.results.setdefault(name, []).append(result)
+        cpu = ", ".join(f"{part} {seconds:.2f}" for part, seconds in result["cpu"].items())
+        memory = ", ".join(f"{part} {mb:.0f}" for part, mb in result["private_mb"].items())
+        print(f"{name:<28} {result['wall']:7.2f} s   CPU s: {cpu}   MB: {memory}   WAL {result['wal'] / ROWS:.0f} B a row",
+              flush=True)
+
+    def in_backend(self, name, work):
+        with Database() as db:
+            self.note(name, timed(self.admin, {"backend": db.pid()}, lambda watcher: work(watcher, db)))
+
+    def in_workers(self, name, work):
+        with Database() as db:
+            self.note(name, timed(self.admin, world.workers(self.admin), lambda watcher: work(watcher, db)))
+
+    def rivals(self):
+        self.admin.run("truncate bench.rows")
+        self.in_backend("copy", lambda _, db: db.run(f"copy bench.rows from '{self.csv}' (format csv)"))
+        self.admin.run("truncate bench.rows")
+        self.in_backend("jsonb_array_elements", lambda _, db: db.run(INSERT_SELECT))
+        self.admin.run("truncate bench.rows")
+        if WITH_NODE:
+            self.node()
+        self.admin.run("truncate bench.rows")
+
+    def node(self):
+        def work(watcher):
+            command = ["node", os.path.join(os.environ["BENCH_NODE"], "pipeline.mjs"), world.SIMULATOR, ORG, OBJECT,
+                       "bench.rows"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as process:
+                watcher.add("node", process.pid)
+                watcher.add("backend", int(process.stdout.readline()))
+                for line in process.stdout:
+                    if line.startswith("done "):
+                        told = json.loads(line.removeprefix("done "))
+                        watcher.look()
+                        told["parts"] = {part: watch.cpu_seconds(pid) for part, pid in watcher.pids.items()}
+                        process.stdin.close()
+            return told
+
+        result = timed(self.admin, {}, work)
+        # Both processes have ended; what they had used is what counts. Starting Node is not counted.
+        parts = result.pop("parts")
+        result["cpu"].update(node=parts["node"], backend=parts["backend"])
+        result["wall"] = result.pop("seconds")
+        self.note("node", result)
+
+    def materialize(self):
+        customer = Customer(self.admin, "m", ORG)
+        sync = customer.sync(OBJECT)
+        self.in_backend("materialize first", by_materialize(sync))
+        self.in_backend("materialize unchanged", by_materialize(sync, full=True))
+        self.admin.run(f"truncate {TABLE}")
+        customer.leave()
+
+    def workers(self, provider, number):
+        customer = Customer(self.admin, "w", ORG)
+        sync = customer.sync(OBJECT)
+        self.in_workers("workers first", by_workers(sync))
+        self.in_workers("workers unchanged", by_workers(sync, full=True))
+        change(provider, f"{number} a")
+        self.in_workers("workers 1 % changed", by_workers(sync, full=True))
+        change(provider, f"{number} b")
+        self.in_workers("workers incremental", by_workers(sync))
+        change(provider, f"{number} c")
+        self.in_backend("materialize 1 % changed", by_materialize(sync, full=True))
+        self.admin.run(f"truncate {TABLE}")
+        customer.leave()
+
+
+def change(provider, word):
+    """One record in a hundred."""
+    world.control("update", {"org": ORG, "object": OBJECT, "where": "PhotoUrl LIKE '%00'",
+                             "set": {"Title": f"Changed {word}"}})
+    provider.warm(OBJECT)
+
+
+def run(admin):
+    world.configure(admin, [OBJECT])
+    admin.run(PREPARE)
+    provider = Provider(ORG)
+    world.control("bulk", {"org": ORG, "unsupported": [OBJECT]})
+    csv_path, size = keep_pages(admin, provider)
+    results = {}
+    for number in range(-1, N):
+        print("a round that does not count" if number < 0 else f"round {number + 1} of {N}")
+        this = Round(admin, {} if number < 0 else results, csv_path)
+        this.rivals()
+        this.materialize()
+        this.workers(provider, number)
+    return {"rows": ROWS, "n": N, "record_bytes": size / ROWS, "runs": results, "unit": "s",
+            "ratio": {name: statistics.median(r["wall"] for r in results["copy"]) /
+                      statistics.median(r["wall"] for r in runs) for name, runs in results.items()}}
