@@ -102,6 +102,10 @@ build/bench/%.o: bench/pieces/%.cpp build/flags
 build/bench/pieces: build/bench/pieces.o $(PURE_OBJS)
 	g++ -o $@ $(sort $^) $(LIBRARIES) -lbenchmark -lpthread
 
+build/bench/quiet_provider: bench/quiet_provider.cpp build/flags
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -o $@ $<
+
 # What sql/door.sql and sql/jsonb.sql load: it raises at each door between C++ and Postgres, and compares jsonb.
 build/door_test.o: test/door/door_test.cpp build/flags
 	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -c -o $@ $<
@@ -125,7 +129,7 @@ lint: all
 
 format:
 	clang-format -i $(filter-out $(GENERATED),$(wildcard src/*.[ch]pp src/provider/*.[ch]pp \
-	  test/unit/*.[ch]pp test/simulator/*.[ch]pp bench/pieces/*.[ch]pp))
+	  test/unit/*.[ch]pp test/simulator/*.[ch]pp bench/*.cpp bench/pieces/*.[ch]pp))
 
 # For scripts, that want to know a variable: make print-REGRESS
 print-%:

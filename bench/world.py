@@ -3,6 +3,7 @@ import gzip
 import http.client
 import json
 import os
+import re
 import time
 import urllib.parse
 
@@ -107,7 +108,7 @@ class Provider:
         while path:
             page = self.get(path)
             yield page
-            path = json.loads(page).get("nextRecordsUrl") if page.startswith(b'{"totalSize') else None
+            path = (re.search(rb'"nextRecordsUrl":"([^"]+)"', page[:500]) or [None, b""])[1].decode()
 
     def warm(self, name):
         """Has all pages written, so that nobody who is measured waits for the simulator's own work."""
