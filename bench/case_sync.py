@@ -62,6 +62,10 @@ class Round:
         print(f"{name:<28} {result['wall']:7.2f} s   CPU s: {cpu}   MB: {memory}   WAL {result['wal'] / ROWS:.0f} B a row",
               flush=True)
 
+    def expect(self, name, found, wanted):
+        if found != wanted:
+            raise SystemExit(f"{name}: {found} instead of {wanted}")
+
     def in_backend(self, name, work):
         with Database() as db:
             self.note(name, timed(self.admin, {"backend": db.pid()}, lambda watcher: work(watcher, db)))
@@ -71,13 +75,16 @@ class Round:
             self.note(name, timed(self.admin, world.workers(self.admin), lambda watcher: work(watcher, db)))
 
     def rivals(self):
-        self.admin.run("truncate bench.rows")
         self.in_backend("copy", lambda _, db: db.run(f"copy bench.rows from '{self.csv}' (format csv)"))
-        self.admin.run("truncate bench.rows")
+        self.empty_after("copy")
         self.in_backend("jsonb_array_elements", lambda _, db: db.run(INSERT_SELECT))
-        self.admin.run("truncate bench.rows")
+        self.empty_after("jsonb_array_elements")
         if WITH_NODE:
             self.node()
+            self.empty_after("node")
+
+    def empty_after(self, name):
+        self.expect(name, self.admin.value("select count(*) from bench.rows"), ROWS)
         self.admin.run("truncate bench.rows")
 
     def node(self):
@@ -102,11 +109,17 @@ class Round:
         result["wall"] = result.pop("seconds")
         self.note("node", result)
 
+    def changes(self, name, inserted=0, updated=0):
+        run = self.results[name][-1]
+        self.expect(name, (run["inserted"], run["updated"]), (inserted, updated))
+
     def materialize(self):
         customer = Customer(self.admin, "m", ORG)
         sync = customer.sync(OBJECT)
         self.in_backend("materialize first", by_materialize(sync))
+        self.changes("materialize first", inserted=ROWS)
         self.in_backend("materialize unchanged", by_materialize(sync, full=True))
+        self.changes("materialize unchanged")
         self.admin.run(f"truncate {TABLE}")
         customer.leave()
 
@@ -115,21 +128,23 @@ class Round:
         sync = customer.sync(OBJECT)
         self.in_workers("workers first", by_workers(sync))
         self.in_workers("workers unchanged", by_workers(sync, full=True))
-        change(provider, f"{number} a")
-        self.in_workers("workers 1 % changed", by_workers(sync, full=True))
-        change(provider, f"{number} b")
-        self.in_workers("workers incremental", by_workers(sync))
-        change(provider, f"{number} c")
-        self.in_backend("materialize 1 % changed", by_materialize(sync, full=True))
+        self.changes("workers first", inserted=ROWS)
+        self.changes("workers unchanged")
+        for name, work in (("workers 1 % changed", by_workers(sync, full=True)), ("workers incremental", by_workers(sync)),
+                           ("materialize 1 % changed", by_materialize(sync, full=True))):
+            changed = change(provider, f"{number} {name}")
+            (self.in_workers if name.startswith("workers") else self.in_backend)(name, work)
+            self.changes(name, updated=changed)
         self.admin.run(f"truncate {TABLE}")
         customer.leave()
 
 
 def change(provider, word):
-    """One record in a hundred."""
-    world.control("update", {"org": ORG, "object": OBJECT, "where": "PhotoUrl LIKE '%00'",
-                             "set": {"Title": f"Changed {word}"}})
+    """One record in a hundred, if it has the field by which they are told. Returns how many."""
+    told = world.control("update", {"org": ORG, "object": OBJECT, "where": "PhotoUrl LIKE '%00'",
+                                    "set": {"Title": f"Changed {word}"}})
     provider.warm(OBJECT)
+    return told["count"]
 
 
 def run(admin):
