@@ -2,7 +2,6 @@
 import csv
 import json
 import os
-import statistics
 import subprocess
 
 import watch
@@ -20,6 +19,16 @@ create schema bench;
 create table bench.rows (like supaglue_data."salesforce_Contact" including all) with (fillfactor = 90);
 create table bench.pages (body text);
 alter table bench.pages alter body set storage external
+"""
+
+# The records' texts, a thousand at once.
+PREPARE_TEXTS = """
+create function bench.time_jsonb(text[], boolean) returns float8 language c strict
+  as '$libdir/supaglue_door_test', 'supaglue_door_time_jsonb';
+create table bench.texts as
+  select array_agg(r::text) as texts
+    from (select r, row_number() over () as n from bench.pages, json_array_elements(body::json->'records') r limit 20000) t
+   group by n / 1000
 """
 
 INSERT_SELECT = """
@@ -153,13 +162,15 @@ def run(admin):
     provider = Provider(ORG)
     world.control("bulk", {"org": ORG, "unsupported": [OBJECT]})
     csv_path, size = keep_pages(admin, provider)
-    results = {}
+    admin.run(PREPARE_TEXTS)
+    results, jsonb = {}, []
     for number in range(-1, N):
         print("a round that does not count" if number < 0 else f"round {number + 1} of {N}")
         this = Round(admin, {} if number < 0 else results, csv_path)
         this.rivals()
         this.materialize()
         this.workers(provider, number)
-    return {"rows": ROWS, "n": N, "record_bytes": size / ROWS, "runs": results, "unit": "s",
-            "ratio": {name: statistics.median(r["wall"] for r in results["copy"]) /
-                      statistics.median(r["wall"] for r in runs) for name, runs in results.items()}}
+        jsonb.append(admin.run("select sum(bench.time_jsonb(texts, false)), sum(bench.time_jsonb(texts, true)), "
+                               "sum(cardinality(texts)) from bench.texts")[0])
+    return {"rows": ROWS, "n": N, "record_bytes": size / ROWS, "runs": results,
+            "jsonb": [{"jsonb_in": theirs / count * 1e6, "ours": ours / count * 1e6} for theirs, ours, count in jsonb[1:]]}

@@ -93,6 +93,9 @@ def sync_part(document):
         whole = first if name.startswith("workers") else runs["materialize first"]
         wal = median(runs[name], lambda r: r["wal"]) / median(whole, lambda r: r["wal"]) * 100
         facts.append(f"* {NAMES[name]}: nothing written, {wal:.1f} % of the first sync's WAL.")
+    if jsonb := document.get("jsonb"):
+        facts.append(f"* jsonb of a record's text: {median(jsonb, lambda t: t['ours']):.2f} us by the extension, "
+                     f"{median(jsonb, lambda t: t['jsonb_in']):.2f} us by jsonb_in(), {median(jsonb, lambda t: t['jsonb_in'] / t['ours']):.1f} times as fast.")
     if "node" in runs:
         facts.append(f"* The first sync through the workers is {times(runs['node'], first, wall):.1f} times as fast as the Node pipeline, "
                      f"and takes {times(runs['node'], first, cpu):.1f} times less CPU.")
@@ -131,11 +134,11 @@ def scheduler_part(document):
 
 
 def pieces_part(document):
-    lines = [[b["run_name"], f"{b['real_time']:,.0f} {b['time_unit']}"] + [
+    lines = [[b["run_name"], f"{b['cpu_time']:,.3g} {b['time_unit']}"] + [
         f"{b['bytes_per_second'] / 1e6:,.0f} MB/s" if "bytes_per_second" in b else
         f"{b['items_per_second'] / 1e6:,.2f} million/s" if "items_per_second" in b else ""]
         for b in document["benchmarks"] if b.get("aggregate_name") == "median"]
-    return "## Pieces\n\nOf the pure code, by Google Benchmark; medians.\n\n" + table(["piece", "time", "rate"], lines)
+    return "## Pieces\n\nCPU of the pure code, by Google Benchmark; medians.\n\n" + table(["piece", "time", "rate"], lines)
 
 
 def chart(document):
