@@ -15,6 +15,7 @@ NAMES = {
     "materialize unchanged": "materialize(), full refresh, nothing changed",
     "materialize 1 % changed": "materialize(), full refresh, 1 % changed",
     "workers first": "workers, first sync",
+    "workers first, Bulk API": "workers, first sync by the Bulk API",
     "workers unchanged": "workers, full refresh, nothing changed",
     "workers 1 % changed": "workers, full refresh, 1 % changed",
     "workers incremental": "workers, incremental, 1 % changed",
