@@ -13,6 +13,13 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def busy_seconds():
+    """What all cores together have worked, for anybody."""
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / TICKS
+
+
 def private_mb(pid):
     """RssAnon: what no other process shares; shared buffers and program text are not in it."""
     with open(f"/proc/{pid}/status") as file:

@@ -66,13 +66,15 @@ def timed(admin, pids, work):
     admin.run("checkpoint")
     watcher = watch.Watch({**pids, "provider": int(os.environ["SUPAGLUE_SIMULATOR_PID"])})
     watcher.start()
+    busy = watch.busy_seconds()
     lsn = admin.value("select pg_current_wal_insert_lsn()")
     start = time.monotonic()
     told = work(watcher)
     wall = time.monotonic() - start
+    busy = watch.busy_seconds() - busy
     cpu, peak = watcher.finish()
     wal = admin.value("select pg_current_wal_insert_lsn() - %s::pg_lsn", lsn)
-    return {"wall": wall, "cpu": cpu, "private_mb": peak, "wal": float(wal), **(told or {})}
+    return {"wall": wall, "cpu": cpu, "private_mb": peak, "wal": float(wal), "busy": busy, **(told or {})}
 
 
 class Provider:
@@ -132,8 +134,8 @@ def counters():
     return json.loads(request.getresponse().read())
 
 
-def configure(db, objects, destination=None, application="default", period_ms=86400000):
-    """A provider, a destination, and a sync config whose syncs wait to be told."""
+def configure(db, objects, destination=None, application="default", period_ms=86400000, start=False):
+    """A provider, a destination, and a sync config; unless they start, its syncs wait to be told."""
     def call(function, document):
         return db.value(f"select supaglue.{function}(%s::jsonb)", json.dumps(document))
 
@@ -145,7 +147,7 @@ def configure(db, objects, destination=None, application="default", period_ms=86
     call("create_sync_config", {
         "name": "sync", "destination_name": "destination", "provider_name": "salesforce",
         "default_config": {"period_ms": period_ms, "strategy": "full then incremental",
-                           "auto_start_on_connection": False},
+                           "auto_start_on_connection": start},
         "standard_objects": [{"object": name} for name in objects]})
 
 
