@@ -6,7 +6,7 @@ import world
 from world import Customer
 
 ROWS = int(os.environ["ROWS"])
-OTHERS = 200
+OTHERS = int(os.environ.get("OTHERS", 200))
 PAUSE = 0.1  # between two runs of others
 
 
@@ -41,7 +41,8 @@ def run(admin):
     alone = delays(admin, lambda: False)
     start = time.monotonic()
     admin.run("select supaglue.trigger_sync(%s)", flood)
-    flooded = delays(admin, lambda: not admin.run("select from supaglue.sync_runs where sync_id = %s", flood))
+    flooded = delays(admin, lambda: not admin.run(
+        "select 1 from supaglue.sync_runs where sync_id = %s and finished_at is not null", flood))
     flooded["seconds"] = time.monotonic() - start
     read = admin.value("select records_inserted from supaglue.sync_runs where sync_id = %s", flood)
     if read != ROWS:
