@@ -11,8 +11,8 @@ ROWS = int(os.environ.get("ROWS", 100000))
 LATENCY_MS = 20
 
 
-def destination(port):
-    return {"host": "127.0.0.1", "port": port, "database": "postgres", "schema": "far", "user": "far", "password": "far"}
+def destination(port, schema):
+    return {"host": "127.0.0.1", "port": port, "database": "postgres", "schema": schema, "user": "far", "password": "far"}
 
 
 def run(admin):
@@ -21,18 +21,18 @@ def run(admin):
     with subprocess.Popen([sys.executable, proxy, str(far_port), str(LATENCY_MS)], stdout=subprocess.PIPE) as process:
         slow_port = int(process.stdout.readline())
         try:
-            return compare(admin, {"here": None, "near": destination(far_port), "far": destination(slow_port)})
+            return compare(admin, {"here": None, "near": destination(far_port, "near"), "far": destination(slow_port, "far")})
         finally:
             process.terminate()
 
 
 def compare(admin, places):
     with Database(host="127.0.0.1", port=os.environ["BENCH_FAR_PORT"]) as far:
-        far.run("create role far superuser login password 'far'; create schema far authorization far")
+        far.run("create role far login password 'far'; grant create on database postgres to far")
         world.control("bulk", {"org": "acme", "unsupported": ["Contact"]})
         provider = world.Provider("acme")
         for place, credentials in places.items():
-            world.configure(admin, ["Contact"], credentials and {**credentials, "schema": place}, application=place)
+            world.configure(admin, ["Contact"], credentials, application=place)
         runs = {}
         for number in range(-1, N):
             provider.warm("Contact")
