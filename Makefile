@@ -93,6 +93,19 @@ build/unit/simulator_test: $(SIMULATOR_TESTS:test/%.cpp=build/%.o) simulator
 	g++ -o $@ $(filter build/unit/%,$^) $$(ls build/simulator/*.o | grep -v /main.o) \
 	  $$(pkg-config --libs cpp-httplib) -lgtest -lgtest_main -lssl -lcrypto -lz -lpthread
 
+# The pieces that bench/run measures by Google Benchmark: those that ship, and pure, too.
+build/bench/%.o: bench/pieces/%.cpp build/flags
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -Isrc -DNDEBUG -MMD -MP -c -o $@ $<
+-include $(wildcard build/bench/*.d)
+
+build/bench/pieces: build/bench/pieces.o $(PURE_OBJS)
+	g++ -o $@ $(sort $^) $(LIBRARIES) -lbenchmark -lpthread
+
+build/bench/quiet_provider: bench/quiet_provider.cpp build/flags
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) -o $@ $<
+
 # What sql/door.sql and sql/jsonb.sql load: it raises at each door between C++ and Postgres, and compares jsonb.
 build/door_test.o: test/door/door_test.cpp build/flags
 	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -c -o $@ $<
@@ -100,9 +113,10 @@ build/door_test.o: test/door/door_test.cpp build/flags
 build/supaglue_door_test.so: build/door_test.o src/pg.o src/error.o src/json.o src/jsonb.o src/jsonb_array.o
 	g++ -shared -o $@ $^ -lsimdjson -Wl,-Bsymbolic
 
-.PHONY: force unit-programs unit simulator lint format
+.PHONY: force unit-programs unit bench-pieces simulator lint format
 force:
 unit-programs: $(UNIT_PROGRAMS)
+bench-pieces: build/bench/pieces
 unit: unit-programs
 	@status=0; for program in $(UNIT_PROGRAMS); do $$program || status=1; done; exit $$status
 
@@ -115,7 +129,7 @@ lint: all
 
 format:
 	clang-format -i $(filter-out $(GENERATED),$(wildcard src/*.[ch]pp src/provider/*.[ch]pp \
-	  test/unit/*.[ch]pp test/simulator/*.[ch]pp))
+	  test/unit/*.[ch]pp test/simulator/*.[ch]pp bench/*.cpp bench/pieces/*.[ch]pp))
 
 # For scripts, that want to know a variable: make print-REGRESS
 print-%:

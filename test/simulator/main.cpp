@@ -20,7 +20,7 @@ using namespace simulator;
 namespace {
 
 // A connection has a thread for as long as it is kept alive, and so has a held request.
-constexpr size_t thread_count = 512;
+constexpr size_t thread_count = 1024;
 
 struct Options {
   int port = 0;
@@ -36,7 +36,7 @@ struct Options {
             << "usage: simulator [--port N] [--port-file FILE] [--data DIR]\n"
                "                 [--records N | --records Object=N,...] [--seed N] [--strict]\n"
                "                 [--rotate none|grace|strict] [--page-size N] [--latency-ms N]\n"
-               "                 [--https CERT KEY]\n";
+               "                 [--page-cache-mb N] [--https CERT KEY]\n";
   std::exit(2);
 }
 
@@ -84,6 +84,8 @@ Options read_options(const std::vector<std::string> &arguments) {
       options.latency_ms = static_cast<int>(number_of(option, value()));
     else if (option == "--https")
       options.certificate = value(), options.key = value();
+    else if (option == "--page-cache-mb")
+      options.salesforce.page_cache_bytes = number_of(option, value()) << 20;
     else if (option == "--page-size") {
       options.salesforce.page_size = std::max<size_t>(1, number_of(option, value()));
       options.salesforce.any_page_size = true;

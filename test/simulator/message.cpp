@@ -18,6 +18,7 @@ std::shared_ptr<const std::string> gzip(const std::string &text) {
   stream.avail_out = static_cast<uInt>(out->size());
   deflate(&stream, Z_FINISH);
   out->resize(stream.total_out);
+  out->shrink_to_fit();
   deflateEnd(&stream);
   return out;
 }

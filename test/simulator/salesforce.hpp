@@ -34,6 +34,7 @@ class Salesforce {
   struct Options {
     size_t page_size = 2000;
     bool any_page_size = false;  // --page-size: whatever the client asks for
+    size_t page_cache_bytes = 256u << 20;
   };
 
   Salesforce(World &world, const Clock &clock, Options options)
@@ -41,6 +42,7 @@ class Salesforce {
         clock_(clock),
         options_(options),
         oauth_(world, clock),
+        pages_(options.page_cache_bytes),
         bulk_(clock, pages_) {}
 
   Target target_of(const Request &request);
