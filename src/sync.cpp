@@ -29,10 +29,13 @@ JOIN supaglue_internal.providers p ON p.id = o.provider_id
 JOIN supaglue_internal.destinations d ON d.id = c.destination_id
 WHERE s.id = $1)";
 
-int64 connector_lookback_ms(const char *provider_name) {
-  return guard([&] {
-    const auto connector = Connector::builtin(provider_name);
-    return connector == nullptr ? int64_t{0} : connector->lookback_ms;
+// What the connector says of how far runs read back.
+void set_lookbacks(Sync *sync) {
+  guard([&] {
+    const auto connector = Connector::builtin(sync->provider_name);
+    if (connector == nullptr) return;
+    sync->lookback_ms = connector->lookback_ms;
+    sync->wide_lookback_ms = connector->wide_lookback_ms;
   });
 }
 
@@ -60,8 +63,8 @@ Sync *sync_of_row() {
   sync->period_ms = Max(period_ms, settings.min_period_ms);
   sync->full_refresh_every_ms = int_at(0, ++column);
   sync->full_sync_every_n_incrementals = static_cast<int>(int_at(0, ++column));
-  sync->lookback_ms =
-      null_at(0, ++column) ? connector_lookback_ms(sync->provider_name) : int_at(0, column);
+  set_lookbacks(sync);
+  if (!null_at(0, ++column)) sync->lookback_ms = int_at(0, column);
   sync->phase = text_at(0, ++column);
   sync->paused = bool_at(0, ++column);
   sync->unavailable = bool_at(0, ++column);
