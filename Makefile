@@ -24,7 +24,7 @@ PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) \
               -isystem $(shell $(PG_CONFIG) --includedir) -DNDEBUG -MMD -MP
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wno-register -Wno-missing-field-initializers \
               -fvisibility=hidden $(if $(WERROR),-Werror)
-LIBRARIES = -lcurl -lsimdjson -lcrypto -lpq -lzstd -ldeflate -lcsv
+LIBRARIES = -lcurl -lsimdjson -lre2 -lcrypto -lpq -lzstd -ldeflate -lcsv
 SHLIB_LINK = $(LIBRARIES) -lstdc++ -Wl,-Bsymbolic
 
 EXTRA_CLEAN = build $(VERSIONED_SCRIPT) $(GENERATED) src/exports.list $(OBJS:.o=.d)

@@ -34,6 +34,8 @@ SELECT 'SELECT strategy, records_read AS read, records_inserted AS inserted, rec
 SELECT 'SELECT count(*) FILTER (WHERE _supaglue_is_deleted) AS gone, count(*) FILTER (WHERE NOT _supaglue_is_deleted) AS there,'
   || ' (SELECT held_deletions FROM supaglue.syncs WHERE id = ' || :sync || ') AS held FROM del.pebbles;' AS rows \gset
 
+-- Gives the simulator a document, its next answer.
+\set told '\\setenv BODY :body \\\\ \\! curl -fsS -o /dev/null -H "Content-Type: application/json" "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"'
 -- The provider's next answer lacks records by their names: their rows are absent then.
 CREATE FUNCTION answer_without(lacking text, lacks int DEFAULT 0) RETURNS text LANGUAGE sql AS $$
   SELECT jsonb_build_object('kind', 'status', 'status', 200, 'match', '{"org": "del", "kind": "query"}'::jsonb,
@@ -46,8 +48,7 @@ $$;
 
 -- 60 of 300 are 20 %, not more: they are marked; and come back.
 SELECT answer_without('^a') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :rows
 :run_full
@@ -55,8 +56,7 @@ SELECT answer_without('^a') AS body \gset
 
 -- 70 are more: they are held, and what else the run found is written.
 SELECT answer_without('^c') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 UPDATE del.pebbles SET _supaglue_raw_data = '{}' WHERE _supaglue_raw_data ->> 'Name' = 'd300';
 :run_full
 :rows
@@ -69,8 +69,7 @@ FROM supaglue.events WHERE sync_id = :sync AND kind = 'sync.deletions_held';
 
 -- So does an incremental run for those that it reads; one that the provider says is deleted is deleted.
 SELECT answer_without('^c') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 UPDATE supaglue_internal.syncs SET watermark = (
   SELECT max(_supaglue_last_modified_at) + interval '1 ms' FROM del.pebbles) WHERE id = :sync;
@@ -98,18 +97,15 @@ SELECT watermark = :'watermark_before' AS watermark, next_run_at = :'next_before
 
 -- What was held and is absent again is deleted; what is absent for the first time is judged by itself.
 SELECT answer_without('^c') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :rows
 SELECT answer_without('^(c|d)') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :rows
 SELECT answer_without('^(c|d|b11)') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :rows
 :run_full
@@ -117,12 +113,11 @@ SELECT answer_without('^(c|d|b11)') AS body \gset
 
 -- Discarding forgets: the same is held anew.
 SELECT answer_without('^c') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 SELECT supaglue.discard_deletions(:sync);
 :rows
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :rows
 
@@ -151,19 +146,17 @@ ROLLBACK;
 -- The limits are configured: more than 10 %, but 50 rows are not more than 50; 49 are; never at 100 %.
 SELECT supaglue.update_sync_config(:config_id, '{"default_config": {"deletion_stop_share": 0.1}}');
 SELECT answer_without('^b') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :run_full
 SELECT supaglue.update_sync_config(:config_id, '{"default_config": {"deletion_stop_rows": 49}}');
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :rows
 :run_full
 SELECT supaglue.update_sync_config(:config_id, '{"default_config": {"deletion_stop_share": 1}}');
 SELECT answer_without('^[bcd]') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :run_full
 SELECT supaglue.update_sync_config(:config_id, '{"default_config": {"deletion_stop_share": null, "deletion_stop_rows": null}}');
@@ -171,8 +164,7 @@ SELECT supaglue.update_sync_config(:config_id, '{"default_config": {"deletion_st
 -- New records do not make the share of the old ones smaller.
 SELECT jsonb_set(b, '{body,records}', (SELECT jsonb_agg(jsonb_set(r, '{Id}', to_jsonb(left(r ->> 'Id', 12) || 'z' || right(r ->> 'Id', 5))))
     FROM jsonb_array_elements(b #> '{body,records}') AS r)) AS body FROM (SELECT answer_without('^[cd]')::jsonb) AS a (b) \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :rows
 :run_full
@@ -185,39 +177,34 @@ DELETE FROM del.pebbles WHERE id LIKE '____________z%';
 -- A record that came without its id may be any of those that are absent: nothing is marked. Then it is.
 SELECT jsonb_set(b, '{body,records}', (SELECT jsonb_agg(CASE r ->> 'Name' WHEN 'd300' THEN r || '{"Id": null}' ELSE r END)
     FROM jsonb_array_elements(b #> '{body,records}') AS r)) AS body FROM (SELECT answer_without('^d299')::jsonb) AS a (b) \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :rows
 SELECT answer_without('^d299') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :run_full
 :rows
 
 -- A sync that starts over holds nothing: what is in the table is of another account, object or place.
 SELECT answer_without('^c') AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 :rows
 SELECT supaglue.update_sync_config(:config_id, '{"custom_objects": [{"object": "Pebble", "table": "stones"}]}');
 :rows
 SELECT supaglue.update_sync_config(:config_id, '{"custom_objects": [{"object": "Pebble", "table": "pebbles"}]}');
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run
 :rows
 :run_full
 
 -- The provider's own count: said and come differ, and no change explains it.
 SELECT answer_without('^$', 10) AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 SELECT answer_without('^$', -10) AS body \gset
-\setenv BODY :body
-\! curl -fsS -o /dev/null -H 'Content-Type: application/json' "$SUPAGLUE_SIMULATOR/control/fault" -d "$BODY"
+:told
 :run_full
 
 \! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/clock" -d '{"offset_seconds":0}'

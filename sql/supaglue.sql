@@ -403,7 +403,10 @@ CREATE INDEX ON supaglue_internal.erasures (destination_id);
 COMMENT ON TABLE supaglue_internal.erasures IS 'rows to be erased and tokens to be revoked that could not be yet';
 
 -- Syncs whose row changed, for the fetcher's schedule in memory; losing it costs a full reload.
-CREATE UNLOGGED TABLE supaglue_internal.sync_changes (sync_id bigint NOT NULL);
+CREATE UNLOGGED TABLE supaglue_internal.sync_changes (
+  sync_id bigint NOT NULL,
+  unparks boolean NOT NULL DEFAULT false  -- its connection has got other credentials: it may be asked again
+);
 COMMENT ON TABLE supaglue_internal.sync_changes IS 'syncs that the fetcher must look at again';
 
 -- One statement for each: every call updates the extension's row.
@@ -500,10 +503,10 @@ SELECT s.id, n.application_id, n.customer_id, p.name AS provider_name, s.connect
             WHEN s.triggered OR s.backfill_asked THEN 'queued'
             ELSE 'idle' END AS state,
        s.paused_by, s.pause_reason,
-       -- While a run fetches, what its failed predecessor waited for is over.
-       CASE WHEN r.id IS NULL OR r.stage = 'merge' OR r.not_before > pg_catalog.clock_timestamp()
+       -- While a run fetches, what its failed predecessor waited for is over; and a run has its place.
+       CASE WHEN r.id IS NULL OR r.stage = 'merge' AND s.waiting_for <> 'slot' OR r.not_before > pg_catalog.clock_timestamp()
             THEN s.waiting_for END AS waiting_for,
-       CASE WHEN s.waiting_for IS NULL THEN NULL
+       CASE WHEN s.waiting_for IS NULL OR s.waiting_for = 'slot' THEN NULL
             WHEN r.id IS NULL THEN s.next_run_at
             WHEN r.stage = 'merge' OR r.not_before > pg_catalog.clock_timestamp() THEN r.not_before END AS waiting_until,
        s.watermark, s.data_through, s.next_run_at, s.last_run_id, s.last_success_at, s.last_error_class,

@@ -34,7 +34,7 @@ void insert_connection(int64 id, const ConnectionRow *row) {
        time_arg(row->expires_at), bool_arg(row->granted)});
   write_connection_event("connection.created", row->application_id, row->customer_id,
                          row->provider_name, id);
-  make_missing_syncs(row->provider_id);
+  make_syncs_of(id);
 }
 
 void replace_credentials(int64 id, const ConnectionRow *row) {
@@ -45,6 +45,7 @@ void replace_credentials(int64 id, const ConnectionRow *row) {
       {int_arg(id), sealed_arg(kConnection, id, row->secret), text_arg(row->base_url),
        time_arg(row->expires_at), bool_arg(row->granted)});
   readmit_connection(id);
+  unpark_connection(id);
 }
 
 Whose end_connection(int64 id, bool erase, bool revoke) {

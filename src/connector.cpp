@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <regex>
 #include <utility>
 
 #include "column_type.hpp"
@@ -17,6 +16,13 @@ namespace {
 
 constexpr size_t kLongestName = 255;
 constexpr int64_t kUsualLookbackMs = 5 * 60 * 1000;
+constexpr int64_t kHourMs = 3'600'000;
+// A provider may stamp a record so long before it shows it.
+constexpr int64_t kUsualWideLookbackMs = 24 * kHourMs;
+constexpr int64_t kLongestWideLookbackMs = 31 * 24 * kHourMs;
+// Providers that forget what is unused take a month for it at least.
+constexpr int64_t kUsualKeepAliveMs = 7 * 24 * kHourMs;
+constexpr int64_t kLongestKeepAliveMs = 366 * 24 * kHourMs;
 
 struct NamedClass {
   const char *name;
@@ -39,6 +45,18 @@ std::vector<std::string> class_names() {
   return names;
 }
 
+Pattern read_pattern(const ObjectReader &reader, const char *key) {
+  const std::optional<std::string> expression = reader.text(key);
+  if (!expression) return {};
+  Pattern pattern(*expression);
+  const std::string complaint = pattern.complaint();
+  if (!complaint.empty()) {
+    reader.fail(key, "is not a regular expression", "RE2 says: " + complaint + ".",
+                "It is written as RE2 has it: without back references and looking around.");
+  }
+  return pattern;
+}
+
 OAuth read_oauth(const std::string &kind, const Json &object) {
   ObjectReader reader(kind, "oauth", object,
                       {{"authorize_host", "authorize_host"},
@@ -52,7 +70,8 @@ OAuth read_oauth(const std::string &kind, const Json &object) {
                        {"scope_separator", "scope_separator"},
                        {"capture_base_url", "capture_base_url"},
                        {"capture_account_id", "capture_account_id"},
-                       {"account_id_pattern", "account_id_pattern"}});
+                       {"account_id_pattern", "account_id_pattern"},
+                       {"keep_alive_ms", "keep_alive_ms"}});
   OAuth oauth;
   oauth.authorize_host = reader.address("authorize_host").value_or("");
   oauth.authorize_path = reader.text("authorize_path").value_or("");
@@ -71,7 +90,9 @@ OAuth read_oauth(const std::string &kind, const Json &object) {
   oauth.scope_separator = reader.text("scope_separator").value_or(" ");
   oauth.capture_base_url = read_pointer(reader, "capture_base_url");
   oauth.capture_account_id = read_pointer(reader, "capture_account_id");
-  oauth.account_id_pattern = reader.text("account_id_pattern").value_or("");
+  oauth.account_id_pattern = read_pattern(reader, "account_id_pattern");
+  oauth.keep_alive_ms =
+      reader.integer("keep_alive_ms", kHourMs, kLongestKeepAliveMs).value_or(kUsualKeepAliveMs);
   return oauth;
 }
 
@@ -124,7 +145,7 @@ ObjectNames read_object_names(const std::string &kind, const Json &object) {
                        {"custom_suffix", "custom_suffix"},
                        {"suffixes", "suffixes"}});
   ObjectNames names;
-  names.pattern = reader.text("pattern").value_or("");
+  names.pattern = read_pattern(reader, "pattern");
   names.capitalized = reader.boolean("capitalized").value_or(false);
   names.custom_suffix = reader.text("custom_suffix").value_or("");
   names.suffixes = reader.texts("suffixes").value_or(std::vector<std::string>{});
@@ -226,43 +247,43 @@ void read_column_types(const ObjectReader &reader, Connector *connector) {
   }
 }
 
-}  // namespace
+std::vector<Spelling> spellings() {
+  std::vector<Spelling> all;
+  for (const char *key : {"name",
+                          "category",
+                          "auth_types",
+                          "login_url",
+                          "base_url",
+                          "auth",
+                          "oauth",
+                          "probe",
+                          "strategy",
+                          "object_names",
+                          "common_objects",
+                          "field_prefix",
+                          "column_types",
+                          "metadata",
+                          "lookback_ms",
+                          "wide_lookback_ms",
+                          "limits",
+                          "quota_reserve_percent",
+                          "error_code_pointer",
+                          "error_message_pointer",
+                          "errors",
+                          "lists",
+                          "lookups",
+                          "objects",
+                          "settings"})
+    all.push_back({key, key});
+  return all;
+}
 
-std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
-  const std::string kind = "connector";
-  Json object = parse_document(kind, document);
-  ObjectReader reader(kind, "", object,
-                      {{"name", "name"},
-                       {"category", "category"},
-                       {"auth_types", "auth_types"},
-                       {"login_url", "login_url"},
-                       {"base_url", "base_url"},
-                       {"auth", "auth"},
-                       {"oauth", "oauth"},
-                       {"probe", "probe"},
-                       {"strategy", "strategy"},
-                       {"object_names", "object_names"},
-                       {"common_objects", "common_objects"},
-                       {"field_prefix", "field_prefix"},
-                       {"column_types", "column_types"},
-                       {"metadata", "metadata"},
-                       {"lookback_ms", "lookback_ms"},
-                       {"limits", "limits"},
-                       {"quota_reserve_percent", "quota_reserve_percent"},
-                       {"error_code_pointer", "error_code_pointer"},
-                       {"error_message_pointer", "error_message_pointer"},
-                       {"errors", "errors"},
-                       {"lists", "lists"},
-                       {"lookups", "lookups"},
-                       {"objects", "objects"},
-                       {"settings", "settings"}});
-  auto connector = std::make_shared<Connector>();
-  connector->name = reader.required_text("name", 63);
-  connector->category = reader.required_text("category", 63);
+// Who the provider is, and how its customers' credentials come to it.
+void read_access(const ObjectReader &reader, Connector *connector) {
   std::optional<std::vector<std::string>> types = reader.texts("auth_types");
   if (!types || types->empty()) reader.missing("auth_types");
   for (const std::string &type : *types) {
-    const std::vector<std::string> &known = known_auth_types();
+    const std::vector<std::string> &known = Connector::known_auth_types();
     if (std::find(known.begin(), known.end(), type) == known.end()) {
       reader.fail("auth_types", "must be an array of " + quoted_list(known), {},
                   perhaps(type, known));
@@ -272,35 +293,63 @@ std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
   connector->login_url = reader.address("login_url").value_or("");
   connector->base_url = reader.address("base_url").value_or("");
   if (const Json *auth = reader.find("auth")) {
-    connector->carriers = read_carriers(kind, *auth, connector->auth_types);
+    connector->carriers = read_carriers(reader.kind(), *auth, connector->auth_types);
   }
-  if (const Json *oauth = reader.find("oauth")) connector->oauth = read_oauth(kind, *oauth);
-  if (const Json *probe = reader.find("probe")) connector->probe = read_probe(kind, *probe);
+  if (const Json *oauth = reader.find("oauth")) {
+    connector->oauth = read_oauth(reader.kind(), *oauth);
+  }
+  if (const Json *probe = reader.find("probe")) {
+    connector->probe = read_probe(reader.kind(), *probe);
+  }
+}
+
+// What it has: objects, fields and their types.
+void read_content(const ObjectReader &reader, Connector *connector) {
   connector->strategy = reader.required_text("strategy", 63);
   if (const Json *names = reader.find("object_names")) {
-    connector->object_names = read_object_names(kind, *names);
+    connector->object_names = read_object_names(reader.kind(), *names);
   }
-  read_common_objects(reader, connector.get());
+  read_common_objects(reader, connector);
   connector->field_prefix = reader.text("field_prefix").value_or("");
-  read_column_types(reader, connector.get());
+  read_column_types(reader, connector);
   if (const Json *metadata = reader.find("metadata")) {
-    connector->directory = read_directory(kind, "metadata", *metadata);
+    connector->directory = read_directory(reader.kind(), "metadata", *metadata);
   }
-  connector->lookback_ms = reader.integer("lookback_ms", 0, 86'400'000).value_or(kUsualLookbackMs);
+  connector->listings = read_listings(reader);
+}
+
+// How it wants to be read, and how it refuses.
+void read_manners(const ObjectReader &reader, Connector *connector) {
+  connector->lookback_ms =
+      reader.integer("lookback_ms", 0, 24 * kHourMs).value_or(kUsualLookbackMs);
+  connector->wide_lookback_ms =
+      reader.integer("wide_lookback_ms", 0, kLongestWideLookbackMs).value_or(kUsualWideLookbackMs);
   if (const Json *limits = reader.find("limits")) {
-    connector->limits = read_limit_rules(kind, *limits);
+    connector->limits = read_limit_rules(reader.kind(), *limits);
   }
   connector->quota_reserve_percent =
       static_cast<int>(reader.integer("quota_reserve_percent", 0, 99).value_or(20));
   connector->error_code_pointer = read_pointer(reader, "error_code_pointer");
   connector->error_message_pointer = read_pointer(reader, "error_message_pointer");
-  if (const Json *rules = reader.list("errors")) {
-    for (size_t i = 0; i < rules->size(); ++i) {
-      std::string path = "errors[" + std::to_string(i) + "]";
-      connector->errors.push_back(read_rule(kind, path, (*rules)[i]));
-    }
+  const Json *rules = reader.list("errors");
+  for (size_t i = 0; rules != nullptr && i < rules->size(); ++i) {
+    std::string path = "errors[" + std::to_string(i) + "]";
+    connector->errors.push_back(read_rule(reader.kind(), path, (*rules)[i]));
   }
-  connector->listings = read_listings(reader);
+}
+
+}  // namespace
+
+std::shared_ptr<const Connector> Connector::parse(std::string_view document) {
+  const std::string kind = "connector";
+  Json object = parse_document(kind, document);
+  ObjectReader reader(kind, "", object, spellings());
+  auto connector = std::make_shared<Connector>();
+  connector->name = reader.required_text("name", 63);
+  connector->category = reader.required_text("category", 63);
+  read_access(reader, connector.get());
+  read_content(reader, connector.get());
+  read_manners(reader, connector.get());
   const Json *settings = reader.find("settings");
   if (settings && !settings->is_object()) reader.fail("settings", "must be an object");
   connector->settings = settings ? *settings : Json::object();
@@ -325,7 +374,7 @@ std::string Connector::exact_object(std::string_view object_type, std::string_vi
   if (strategy == "listing") {
     return object_type == "standard" && listings.objects.contains(exact) ? exact : "";
   }
-  if (!object_names.pattern.empty() && !std::regex_match(exact, std::regex(object_names.pattern))) {
+  if (!object_names.pattern.empty() && object_names.pattern.match(exact).empty()) {
     return {};
   }
   if (object_type == "custom") {

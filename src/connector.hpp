@@ -15,6 +15,7 @@
 #include "json.hpp"
 #include "limit.hpp"
 #include "listing.hpp"
+#include "pattern.hpp"
 #include "pure.hpp"
 
 namespace supaglue {
@@ -51,7 +52,8 @@ struct OAuth {
   std::string scope_separator = " ";
   std::string capture_base_url;    // JSON pointer into the token answer: "/instance_url"
   std::string capture_account_id;  // JSON pointer into the token answer
-  std::string account_id_pattern;  // regular expression; its first group is the account id
+  Pattern account_id_pattern;      // its first group is the account id; empty: all of it is
+  int64_t keep_alive_ms = 0;       // a token that nothing has refreshed for so long is refreshed
 };
 
 /// The cheapest request that shows whether a connection works.
@@ -63,7 +65,7 @@ struct Probe {
 
 /// How a provider spells the names of its objects.
 struct ObjectNames {
-  std::string pattern;        // regular expression that every name matches; empty: any name
+  Pattern pattern;            // every name matches it; empty: any name
   bool capitalized = false;   // standard names begin with a capital
   std::string custom_suffix;  // custom names end so unless they end with one of `suffixes`
   std::vector<std::string> suffixes;
@@ -94,7 +96,8 @@ struct Connector {
   std::map<std::string, std::string> column_types;  // of hoisted columns, by the provider's types
   Directory directory;                              // of objects and fields
   ObjectNames object_names;
-  int64_t lookback_ms = 0;  // the watermark stays this far behind the provider's clock
+  int64_t lookback_ms = 0;       // the watermark stays this far behind the provider's clock
+  int64_t wide_lookback_ms = 0;  // once a day a run reads back that far
   int quota_reserve_percent = 20;
   std::vector<ErrorRule> errors;
   std::string error_code_pointer;  // JSON pointers into a failing answer's body

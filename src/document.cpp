@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "encoding.hpp"
+
 #include "pure.hpp"
 
 namespace supaglue {
@@ -129,9 +131,8 @@ void ObjectReader::unknown(const std::string &prefix, const std::string &key) co
   }
   std::string close = perhaps(key, allowed);
   throw Error(
-      ErrorClass::kBadDocument,
-      "unknown key \"" + base_ + prefix + key.substr(0, 100) + "\" in " + kind_, {},
-      close + (close.empty() ? "" : " ") + "Allowed here are: " + quoted_list(allowed) + ".");
+      ErrorClass::kBadDocument, "unknown key \"" + base_ + prefix + clipped(key) + "\" in " + kind_,
+      {}, close + (close.empty() ? "" : " ") + "Allowed here are: " + quoted_list(allowed) + ".");
 }
 
 const Json *ObjectReader::find(const char *key) const {
@@ -211,7 +212,7 @@ std::optional<std::string> ObjectReader::choice(const char *key,
   std::optional<std::string> value = text(key);
   if (!value || std::find(among.begin(), among.end(), *value) != among.end()) return value;
   fail(key, (among.size() == 1 ? "must be " : "must be one of ") + quoted_list(among),
-       "It is \"" + value->substr(0, 100) + "\".", perhaps(*value, among));
+       "It is \"" + clipped(*value) + "\".", perhaps(*value, among));
 }
 
 const Json *ObjectReader::list(const char *key) const {

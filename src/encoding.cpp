@@ -43,13 +43,16 @@ std::string url_encoded(std::string_view text) {
   return result;
 }
 
+std::string clipped(std::string_view text, size_t most_bytes) {
+  if (text.size() <= most_bytes) return std::string(text);
+  size_t end = most_bytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return std::string(text.substr(0, end));
+}
+
 std::string printable(std::string_view text) {
-  std::string result(text.substr(0, kMostPrinted));
-  if (text.size() > kMostPrinted) {
-    while (!result.empty() && (result.back() & 0xc0) == 0x80) result.pop_back();
-    if (!result.empty() && (result.back() & 0x80) != 0) result.pop_back();
-    result += "...";
-  }
+  std::string result = clipped(text, kMostPrinted);
+  if (result.size() < text.size()) result += "...";
   for (char &c : result)
     if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
   while (!result.empty() && result.back() == ' ') result.pop_back();

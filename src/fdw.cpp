@@ -243,6 +243,7 @@ bool is_plain_count(const PlannerInfo *root, const RelOptInfo *input, const RelO
 void upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output,
                  void *) {
   if (stage != UPPERREL_GROUP_AGG || !is_plain_count(root, input, output)) return;
+  if (planned(input) == nullptr) return;  // WHERE false: nobody is asked, nor was its size
   List *values = NIL;
   List *form = filter_form(root, input, &planned(input)->columns, input->baserestrictinfo, &values);
   if (!may_be_exact(&planned(input)->columns, form)) return;

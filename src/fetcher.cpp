@@ -2,6 +2,7 @@
 // leases their runs, and moves runs and token refreshes on. It writes our own tables only and must
 // never wait for anything but its loop.
 #include <algorithm>
+#include <set>
 
 #include "admission.hpp"
 #include "agenda.hpp"
@@ -24,6 +25,8 @@ namespace {
 constexpr size_t kParkedAtOnce = 100;
 constexpr size_t kClaimsAtOnce = 20;
 constexpr int64 kCrowdedMs = 1'000;
+constexpr size_t kCrowdAtOnce = 100;   // of those that wait for a slot, to be told
+constexpr int64 kWorthMs = 2'000;      // of a wait, for its being told
 constexpr int64 kLookMs = 60'000;      // for changes that nobody woke us for
 constexpr int64 kReloadMs = 300'000;   // of the whole agenda
 constexpr int64 kSettleMs = 2'000;     // and again, while fetchers come and go
@@ -42,7 +45,9 @@ struct Fetcher {
   Oid extension = InvalidOid;
   int workers = 0;
   int slot = 0;
-  bool crowded = false;      // a sync that is due found no slot
+  bool crowded = false;  // a sync that is due found no slot
+  std::set<int64> told;  // of those that wait for a slot, whose rows say so
+  int64 next_telling_ms = 0;
   size_t turn = 0;           // whose turn it is to be tended first
   std::vector<Job *> whole;  // of this round: fetched whole, to be handed over
   int64 next_look_ms = 0, next_reload_ms = 0, next_tidy_ms = 0;
@@ -94,6 +99,7 @@ void forget(Fetcher *fetcher) {
     fetcher->jobs.by_run.clear();
     fetcher->jobs.budgets = Budgets();
     fetcher->agenda.clear();
+    fetcher->told.clear();
   });
   fetcher->next_reload_ms = 0;
   fetcher->jobs.served = false;
@@ -150,12 +156,16 @@ void read_changes(Fetcher *fetcher) {
   sql("DELETE FROM supaglue_internal.sync_changes c WHERE NOT EXISTS ("
       " SELECT FROM supaglue_internal.syncs s WHERE s.id = c.sync_id AND s.connection_id % $1 <> "
       "$2)"
-      " RETURNING sync_id",
+      " RETURNING sync_id, (SELECT s.connection_id FROM supaglue_internal.syncs s"
+      "                     WHERE s.id = c.sync_id AND c.unparks)",
       {int_arg(fetcher->workers), int_arg(fetcher->place.number)});
   const int count = static_cast<int>(SPI_processed);
   if (count == 0) return;
   auto *ids = static_cast<int64 *>(palloc(sizeof(int64) * count));
-  for (int i = 0; i < count; ++i) ids[i] = int_at(i, 1);
+  for (int i = 0; i < count; ++i) {
+    ids[i] = int_at(i, 1);
+    if (!null_at(i, 2)) unpark(&fetcher->jobs.budgets, int_at(i, 2));
+  }
   read_syncs(fetcher, ids, count);
 }
 
@@ -254,7 +264,10 @@ void claim(Fetcher *fetcher, const int64 *sync_ids, size_t count) {
     if (lease->manual) unpark(&fetcher->jobs.budgets, lease->connection_id);
     fetcher->claimed = XactLastCommitEnd;
     begin_job(&fetcher->jobs, lease);
-    guard([&] { fetcher->agenda.remove(sync_ids[i]); });
+    guard([&] {
+      fetcher->agenda.remove(sync_ids[i]);
+      fetcher->told.erase(sync_ids[i]);
+    });
   }
 }
 
@@ -268,13 +281,34 @@ void leave_parked(Fetcher *fetcher, const Agenda::Entry *syncs, size_t count) {
   });
 }
 
+// Those for whom there is no slot, if it is time to tell of them.
+struct Crowd {
+  int64 syncs[kCrowdAtOnce];
+  size_t count = 0;
+};
+void note_crowd(const Fetcher *fetcher, const Agenda::Entry &sync, int64 now, Crowd *crowd) {
+  if (crowd->count == kCrowdAtOnce || now < fetcher->next_telling_ms ||
+      now - sync.due_ms < kWorthMs || fetcher->told.count(sync.sync_id) > 0)
+    return;
+  crowd->syncs[crowd->count++] = sync.sync_id;
+}
+
+void tell_crowd(Fetcher *fetcher, const Crowd *crowd) {
+  if (crowd->count == 0) return;
+  fetcher->next_telling_ms = now_ms() + kCrowdedMs;
+  supaglue::tell_crowd(&fetcher->jobs, crowd->syncs, static_cast<int>(crowd->count));
+  guard([&] { fetcher->told.insert(crowd->syncs, crowd->syncs + crowd->count); });
+}
+
 // Begins the runs that are due and admitted. Of a connection that is parked, syncs wait unless
 // somebody asked for them.
 void claim_due(Fetcher *fetcher) {
   const auto most = static_cast<size_t>(settings.fetch_concurrency);
   auto *due = static_cast<int64 *>(palloc(sizeof(int64) * most));
   auto *waiting = static_cast<Agenda::Entry *>(palloc(sizeof(Agenda::Entry) * kParkedAtOnce));
+  auto *crowd = static_cast<Crowd *>(palloc0(sizeof(Crowd)));
   size_t count = 0, waiting_count = 0;
+  const int64 now = now_ms();
   fetcher->crowded = false;
   guard([&] {
     Admission admission = supaglue::admission(fetcher);
@@ -284,14 +318,18 @@ void claim_due(Fetcher *fetcher) {
         return false;
       }
       const bool admitted = admission.admit(sync.connection_id, sync.provider_id);
-      if (!admitted) fetcher->crowded = true;
+      if (!admitted) {
+        fetcher->crowded = true;
+        note_crowd(fetcher, sync, now, crowd);
+      }
       return admitted;
     };
-    const auto syncs = fetcher->agenda.due(now_ms(), most, admit);
+    const auto syncs = fetcher->agenda.due(now, most, admit);
     std::copy(syncs.begin(), syncs.end(), due);
     count = syncs.size();
   });
   if (waiting_count > 0) leave_parked(fetcher, waiting, waiting_count);
+  tell_crowd(fetcher, crowd);
   for (size_t i = 0; i < count && fetcher->jobs.served; i += kClaimsAtOnce) {
     claim(fetcher, due + i, std::min(kClaimsAtOnce, count - i));
     CHECK_FOR_INTERRUPTS();

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <regex>
 #include <set>
 #include <utility>
 
 #include "column_type.hpp"
 #include "common_schema.hpp"
+#include "pattern.hpp"
 #include "pure.hpp"
 
 namespace supaglue {
@@ -34,14 +34,12 @@ std::string field_sql(const Connector &connector, const std::string &field, bool
 
 // The field that an expression takes as it is: `raw->>'Name'`, `raw #>> '{properties,name}'`.
 std::string field_of(const Connector &connector, const std::string &expression) {
-  static const std::regex arrow(R"(\s*raw\s*->>\s*'([A-Za-z0-9_]+)'\s*)");
-  static const std::regex path(R"(\s*raw\s*#>>\s*'\{([A-Za-z0-9_]+),([A-Za-z0-9_]+)\}'\s*)");
-  std::smatch match;
-  if (std::regex_match(expression, match, arrow))
-    return connector.field_prefix.empty() ? match[1].str() : "/" + match[1].str();
-  if (std::regex_match(expression, match, path) && match[1] == connector.field_prefix)
-    return match[2];
-  return {};
+  static const Pattern arrow(R"(\s*raw\s*->>\s*'([A-Za-z0-9_]+)'\s*)");
+  static const Pattern path(R"(\s*raw\s*#>>\s*'\{([A-Za-z0-9_]+),([A-Za-z0-9_]+)\}'\s*)");
+  if (const auto match = arrow.match(expression); !match.empty())
+    return connector.field_prefix.empty() ? match[1] : "/" + match[1];
+  const auto match = path.match(expression);
+  return !match.empty() && match[1] == connector.field_prefix ? match[2] : std::string();
 }
 
 void add_common_columns(const Hoisting &hoisting, std::vector<HoistedColumn> *columns) {

@@ -43,8 +43,11 @@ T need(simdjson::simdjson_result<T> result) {
   return value;
 }
 
+// simdjson's token goes up to the next one; what stands between that is no blank is part of it, and
+// makes it none.
 std::string_view trimmed(std::string_view token) {
-  while (!token.empty() && static_cast<unsigned char>(token.back()) <= ' ') token.remove_suffix(1);
+  while (!token.empty() && std::string_view(" \t\r\n").find(token.back()) != token.npos)
+    token.remove_suffix(1);
   return token;
 }
 

@@ -11,17 +11,15 @@ namespace {
 
 constexpr int kMostAtOnce = 100;
 
-// Providers that forget what is unused take a month for it at least.
-constexpr int64 kPatienceMs = int64{7} * 24 * 3600 * 1000;
-
-// Those whose tokens are refreshed at all, for a list in SQL.
-char *refreshing_providers() {
+// How long each provider's tokens may lie, of those that are refreshed at all: {"name": ms}.
+char *patience_by_provider() {
   return guarded_text([] {
-    std::string names;
-    for (const std::string &name : Connector::builtin_names())
-      if (Connector::builtin(name)->oauth.refreshes)
-        names += (names.empty() ? "'" : ", '") + name + '\'';
-    return names;
+    Json patience = Json::object();
+    for (const std::string &name : Connector::builtin_names()) {
+      const OAuth &oauth = Connector::builtin(name)->oauth;
+      if (oauth.refreshes) patience[name] = oauth.keep_alive_ms;
+    }
+    return patience.dump();
   });
 }
 
@@ -29,19 +27,20 @@ char *refreshing_providers() {
 
 List *idle_connections(int workers, int number) {
   MemoryContext context = CurrentMemoryContext;
-  const char *names = refreshing_providers();
+  const char *patience = patience_by_provider();
   List *idle = NIL;
   work([&] {
     const uint64 count =
-        sql(format("SELECT c.id, t.generation, p.name FROM supaglue_internal.connections c"
-                   " JOIN supaglue_internal.tokens t ON t.connection_id = c.id"
-                   " JOIN supaglue_internal.providers p ON p.id = c.provider_id"
-                   " WHERE c.id %% $1 = $2 AND c.status IN ('active', 'degraded')"
-                   " AND c.config ->> 'auth_type' = 'oauth2' AND p.name IN (%s)"
-                   " AND coalesce(t.refreshed_at, c.created_at) < $3"
-                   " ORDER BY coalesce(t.refreshed_at, c.created_at) LIMIT %d",
-                   names, kMostAtOnce),
-            {int_arg(workers), int_arg(number), time_arg(time_of_ms(now_ms() - kPatienceMs))});
+        sql("SELECT c.id, t.generation, p.name FROM supaglue_internal.connections c"
+            " JOIN supaglue_internal.tokens t ON t.connection_id = c.id"
+            " JOIN supaglue_internal.providers p ON p.id = c.provider_id"
+            " JOIN jsonb_each_text($3::jsonb) AS patience (name, ms) ON patience.name = p.name"
+            " WHERE c.id % $1 = $2 AND c.status IN ('active', 'degraded')"
+            " AND c.config ->> 'auth_type' = 'oauth2'"
+            " AND coalesce(t.refreshed_at, c.created_at)"
+            "     < clock_timestamp() - patience.ms::float8 * interval '1 ms'"
+            " ORDER BY coalesce(t.refreshed_at, c.created_at) LIMIT $4",
+            {int_arg(workers), int_arg(number), text_arg(patience), int_arg(kMostAtOnce)});
     MemoryContextSwitchTo(context);
     for (uint64 row = 0; row < count; ++row) {
       auto *connection = static_cast<IdleConnection *>(palloc(sizeof(IdleConnection)));

@@ -2,6 +2,7 @@
 // commits it in a transaction of its own, whatever becomes of the backend's, and the backend's side
 // that starts it and waits. It leaves in shared memory what it came to; the tokens go only into
 // their table.
+#include "refusal.hpp"
 #include "token.hpp"
 
 #include "catalog.hpp"

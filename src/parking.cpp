@@ -45,6 +45,17 @@ void park_syncs(Jobs *jobs, const Agenda::Entry *syncs, size_t count) {
   if (outcome.standing != Standing::kReady) jobs->served = false;
 }
 
+void tell_crowd(Jobs *jobs, const int64 *syncs, int count) {
+  const Outcome outcome = work([&] {
+    sql("UPDATE supaglue_internal.syncs SET waiting_for = 'slot' WHERE id IN ("
+        " SELECT id FROM supaglue_internal.syncs WHERE id = ANY ($1) AND waiting_for IS DISTINCT "
+        "FROM 'slot'"
+        " FOR NO KEY UPDATE SKIP LOCKED)",
+        {ints_arg(syncs, count)});
+  });
+  if (outcome.standing != Standing::kReady) jobs->served = false;
+}
+
 void park_job(Jobs *jobs, Job *job) {
   const KnownLimits *known = parked(&jobs->budgets, job->connection_id);
   if (job->parked || known == nullptr || job->fetch == nullptr || !job->fetch->is_held() ||

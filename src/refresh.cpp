@@ -1,4 +1,6 @@
 // pg: the token refreshes that a fetcher has under way. See refresh.hpp.
+#include "refusal.hpp"
+
 #include "refresh.hpp"
 
 #include <algorithm>

@@ -365,9 +365,10 @@ void RemoteDestination::set_lock_timeout(int ms) {
 
 // Everything is set for the transaction alone, so that a pooler between us does no harm. The plan
 // settings keep a generic plan on the key's index however old the statistics are (see merge.cpp);
-// nothing but our statements runs here.
+// nothing but our statements runs here. Whether it may write is the server's to say: those that
+// others run become read-only by default when their disk is nearly full.
 void RemoteDestination::begin() {
-  execute(format("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
+  execute(format("BEGIN ISOLATION LEVEL READ COMMITTED;"
                  "SET LOCAL search_path = pg_catalog, pg_temp;"
                  "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO';"
                  "SET LOCAL row_security = off; SET LOCAL statement_timeout = %d;"

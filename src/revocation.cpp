@@ -1,6 +1,4 @@
 // pg: tokens that their providers are to end. See revocation.hpp.
-#include "encoding.hpp"
-
 #include "revocation.hpp"
 
 #include "pg.hpp"
@@ -24,9 +22,8 @@ char *request_for(const Whose *whose, const TokenState *state) {
     const Grant &grant = state->grant;
     const std::string &token =
         grant.refresh_token.empty() ? state->access.access_token : grant.refresh_token;
-    const bool has_token = grant.auth_type == "oauth2" || grant.auth_type == "client_credentials" ||
-                           grant.auth_type == "jwt_bearer";
-    if (connector == nullptr || connector->oauth.revoke_path.empty() || !has_token || token.empty())
+    if (connector == nullptr || connector->oauth.revoke_path.empty() ||
+        !is_token_granted(grant.auth_type) || token.empty())
       return "";
     const Json request = {{"login_url", grant.login_url},
                           {"client_id", grant.client_id},
@@ -99,46 +96,6 @@ void record_failure(int64 id, const char *message, bool lasting) {
        text_arg(message)});
 }
 
-// --- The request, and what it answered: RFC 7009
-// --------------------------------------------------
-
-// For guard bodies.
-Request request_of(const Revocation &revocation) {
-  const OAuth &oauth = revocation.connector->oauth;
-  const Grant &grant = revocation.grant;
-  Request request;
-  request.method = "POST";
-  request.url = grant.login_url;
-  while (request.url.ends_with('/')) request.url.pop_back();
-  request.url += oauth.revoke_path;
-  request.headers = {{"Content-Type", "application/x-www-form-urlencoded"},
-                     {"Accept", "application/json"}};
-  request.body = "token=" + url_encoded(grant.refresh_token);
-  if (oauth.token_basic) {
-    request.headers.push_back(
-        {"Authorization",
-         "Basic " + base64(url_encoded(grant.client_id) + ':' + url_encoded(grant.client_secret))});
-    return request;
-  }
-  request.body += "&client_id=" + url_encoded(grant.client_id);
-  if (!grant.client_secret.empty())
-    request.body += "&client_secret=" + url_encoded(grant.client_secret);
-  return request;
-}
-
-// Throws unless the token is no more; kTransient where trying again may help.
-void require_revoked(const Response &response) {
-  if (response.failure == Response::Failure::kForbidden)
-    throw Error(ErrorClass::kPermission, response.failure_text);
-  if (response.failure != Response::Failure::kNone)
-    throw Error(ErrorClass::kTransient, response.failure_text);
-  // A token that the provider does not know is one that it does not take.
-  if ((response.status >= 200 && response.status < 300) || response.status == 404) return;
-  const bool passing = response.status == 408 || response.status == 429 || response.status >= 500;
-  throw Error(passing ? ErrorClass::kTransient : ErrorClass::kProvider,
-              "the provider answered HTTP " + std::to_string(response.status));
-}
-
 // --- Those of a fetcher
 // ---------------------------------------------------------------------------
 
@@ -167,7 +124,7 @@ void begin(Revocations *revocations, const Due *due) {
 
 void take_answer(Revocations *revocations, Revocation *revocation, const Response *response) {
   Raised failure;
-  const bool is_over = attempt([&] { require_revoked(*response); }, &failure);
+  const bool is_over = attempt([&] { revocation_answer(*response); }, &failure);
   const int64 id = revocation->id;
   guard([&] { revocations->by_id.erase(int64{id}); });
   const bool passing =
@@ -221,7 +178,9 @@ void tend_revocations(Revocations *revocations, Pool *pool) {
   for (size_t i = 0; i < count; ++i) {
     Revocation *revocation = all[i];
     const bool answered = guard([&] {
-      if (revocation->transfer == 0) revocation->transfer = pool->start(request_of(*revocation));
+      if (revocation->transfer == 0)
+        revocation->transfer =
+            pool->start(revocation_request(*revocation->connector, revocation->grant));
       return pool->take(revocation->transfer, response);
     });
     if (answered) take_answer(revocations, revocation, response);

@@ -16,8 +16,6 @@ constexpr int64 kDayMs = 24 * 3600 * 1000;
 // The provider does not say when a quota is whole again: asking more often than this would use up
 // what is left.
 constexpr int64 kQuotaWaitMs = 15 * 60 * 1000;
-// A provider may stamp a record so long before it shows it; once a day a run reads back that far.
-constexpr int64 kWideLookbackMs = kDayMs;
 // By so much a provider's clock, told in whole seconds and by several machines, may waver.
 constexpr int64 kClockSlackMs = 5'000;
 
@@ -135,7 +133,7 @@ namespace {
 /// records that the provider stamped long before anybody could see them. Both are of its clock.
 TimestampTz read_from(const Sync *sync) {
   const bool wide = !TIMESTAMP_IS_NOBEGIN(sync->wide_watermark) &&
-                    later(sync->wide_watermark, kWideLookbackMs + kDayMs) <=
+                    later(sync->wide_watermark, sync->wide_lookback_ms + kDayMs) <=
                         later(sync->watermark, sync->lookback_ms);
   return wide ? Min(sync->wide_watermark, sync->watermark) : sync->watermark;
 }
@@ -247,7 +245,7 @@ TimestampTz watermark_after(const Sync *sync, const Run *run) {
 
 TimestampTz wide_watermark_after(const Sync *sync, const Run *run, TimestampTz watermark) {
   if (TIMESTAMP_IS_NOBEGIN(watermark)) return DT_NOBEGIN;
-  return goes_on_from(run, sync->wide_watermark) ? later(read_at(run), -kWideLookbackMs)
+  return goes_on_from(run, sync->wide_watermark) ? later(read_at(run), -sync->wide_lookback_ms)
                                                  : sync->wide_watermark;
 }
 

@@ -7,6 +7,7 @@
 #include "config.hpp"
 #include "config_parts.hpp"
 #include "connector.hpp"
+#include "encoding.hpp"
 #include "pure.hpp"
 
 namespace supaglue {
@@ -51,7 +52,7 @@ Json read_field(const std::string &kind, const std::string &path, const Json &it
   const std::optional<std::string> type = column_type(written);
   if (!type) {
     reader.fail("type", "must be one of " + quoted_list(column_types()),
-                "It is \"" + written.substr(0, 100) + "\".", perhaps(written, column_types()));
+                "It is \"" + clipped(written) + "\".", perhaps(written, column_types()));
   }
   Json field = {{"name", name}, {"type", *type}};
   put(field, "mapped_name", reader.text("mapped_name", kLongestName));
@@ -130,7 +131,7 @@ Json read_mappings(const std::string &kind, const std::string &path, const Json 
   Json mappings = Json::object();
   if (value.is_object()) {
     for (const auto &[field, mapped] : value.items()) {
-      put_mapping(kind, path + "." + field.substr(0, 100), field, mapped, mappings);
+      put_mapping(kind, path + "." + clipped(field), field, mapped, mappings);
     }
   } else if (value.is_array()) {
     for (size_t i = 0; i < value.size(); ++i) {
@@ -165,7 +166,7 @@ Json read_field_mappings(std::string_view text, std::string_view provider_name) 
     if (objects.is_null()) continue;
     if (!objects.is_object()) fail(type, kFieldMappings, "must be an object");
     for (const auto &[name, value] : objects.items()) {
-      const std::string path = type + "." + name.substr(0, 100);
+      const std::string path = type + "." + clipped(name);
       const std::string exact = exact_name(provider_name, type, name);
       if (exact.empty()) {
         fail(path, kFieldMappings,

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 #include <ctime>
-#include <regex>
 #include <string_view>
 
 #include "encoding.hpp"
@@ -272,9 +271,8 @@ int64_t expiry_ms(const Json &body, int64_t now_ms) {
 std::string account_id_of(const OAuth &oauth, const Json &body) {
   std::string text = text_at(body, oauth.capture_account_id);
   if (text.empty() || oauth.account_id_pattern.empty()) return text;
-  std::smatch match;
-  if (!std::regex_search(text, match, std::regex(oauth.account_id_pattern))) return {};
-  return match.size() > 1 ? match[1].str() : match[0].str();
+  const std::vector<std::string> found = oauth.account_id_pattern.search(text);
+  return found.empty() ? "" : found.size() > 1 ? found[1] : found[0];
 }
 
 std::string without_trailing_slash(std::string url) {
@@ -296,12 +294,14 @@ std::string jwt_bearer_form(const Connector &connector, const Grant &grant, int6
          signed_jwt(text, grant.private_key);
 }
 
-Request grant_request(const Connector &connector, const Grant &grant, std::string form) {
+// The app asks at an address of the login host: RFC 6749, 2.3.1.
+Request app_request(const Connector &connector, const Grant &grant, const std::string &path,
+                    std::string form) {
   Request request;
   request.method = "POST";
   request.url =
       without_trailing_slash(grant.login_url.empty() ? connector.login_url : grant.login_url) +
-      connector.oauth.token_path;
+      path;
   request.headers = {{"Content-Type", "application/x-www-form-urlencoded"},
                      {"Accept", "application/json"}};
   request.body = std::move(form);
@@ -317,15 +317,15 @@ Request grant_request(const Connector &connector, const Grant &grant, std::strin
   return request;
 }
 
+Request grant_request(const Connector &connector, const Grant &grant, std::string form) {
+  return app_request(connector, grant, connector.oauth.token_path, std::move(form));
+}
+
 std::string code_form(const Grant &grant) {
   std::string form = "grant_type=authorization_code&code=" + url_encoded(grant.code) +
                      "&redirect_uri=" + url_encoded(grant.redirect_uri);
   if (!grant.code_verifier.empty()) form += "&code_verifier=" + url_encoded(grant.code_verifier);
   return form;
-}
-
-bool is_token_granted(const std::string &auth_type) {
-  return auth_type == "oauth2" || auth_type == "client_credentials" || auth_type == "jwt_bearer";
 }
 
 void place_in_query(std::string &url, const std::string &name, const std::string &token) {
@@ -447,6 +447,27 @@ Tokens token_answer(const Connector &connector, const Grant &grant, const Respon
                 tokens.access_token.empty() ? "It has no access token."
                                             : "Its base url is not an http url.");
   return tokens;
+}
+
+bool is_token_granted(const std::string &auth_type) {
+  return auth_type == "oauth2" || auth_type == "client_credentials" || auth_type == "jwt_bearer";
+}
+
+Request revocation_request(const Connector &connector, const Grant &grant) {
+  return app_request(connector, grant, connector.oauth.revoke_path,
+                     "token=" + url_encoded(grant.refresh_token));
+}
+
+void revocation_answer(const Response &response) {
+  if (response.failure == Response::Failure::kForbidden)
+    throw Error(ErrorClass::kPermission, response.failure_text);
+  if (response.failure != Response::Failure::kNone)
+    throw Error(ErrorClass::kTransient, response.failure_text);
+  // A token that the provider does not know is one that it does not take.
+  if ((response.status >= 200 && response.status < 300) || response.status == 404) return;
+  const bool passing = response.status == 408 || response.status == 429 || response.status >= 500;
+  throw Error(passing ? ErrorClass::kTransient : ErrorClass::kProvider,
+              "the provider answered HTTP " + std::to_string(response.status));
 }
 
 int64_t provider_time_ms(const Response &response) { return http_date_ms(response.header("date")); }

@@ -89,6 +89,14 @@ Request token_request(const Connector &connector, const Grant &grant, int64_t no
 Tokens token_answer(const Connector &connector, const Grant &grant, const Response &response,
                     int64_t now_ms);
 
+/// The request that ends a token, `grant.refresh_token`, at the provider (RFC 7009); its url is
+/// absolute. Only for connectors with a `revoke_path`.
+Request revocation_request(const Connector &connector, const Grant &grant);
+/// What it answered. Throws unless the token is no more; kTransient where trying again may help.
+void revocation_answer(const Response &response);
+/// Whether credentials of a type are exchanged for tokens, which a provider can end.
+bool is_token_granted(const std::string &auth_type);
+
 /// The provider's clock in an answer (its Date header), milliseconds since 1970; 0 without one.
 int64_t provider_time_ms(const Response &response);
 

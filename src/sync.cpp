@@ -28,10 +28,13 @@ JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id
 JOIN supaglue_internal.providers p ON p.id = o.provider_id
 JOIN supaglue_internal.destinations d ON d.id = c.destination_id)";
 
-int64 connector_lookback_ms(const char *provider_name) {
-  return guard([&] {
-    const auto connector = Connector::builtin(provider_name);
-    return connector == nullptr ? int64_t{0} : connector->lookback_ms;
+// What the connector says of how far runs read back.
+void set_lookbacks(Sync *sync) {
+  guard([&] {
+    const auto connector = Connector::builtin(sync->provider_name);
+    if (connector == nullptr) return;
+    sync->lookback_ms = connector->lookback_ms;
+    sync->wide_lookback_ms = connector->wide_lookback_ms;
   });
 }
 
@@ -59,8 +62,8 @@ Sync *sync_of_row(uint64 row) {
   sync->period_ms = Max(period_ms, settings.min_period_ms);
   sync->full_refresh_every_ms = int_at(row, ++column);
   sync->full_sync_every_n_incrementals = static_cast<int>(int_at(row, ++column));
-  sync->lookback_ms =
-      null_at(row, ++column) ? connector_lookback_ms(sync->provider_name) : int_at(row, column);
+  set_lookbacks(sync);
+  if (!null_at(row, ++column)) sync->lookback_ms = int_at(row, column);
   sync->phase = text_at(row, ++column);
   sync->paused = bool_at(row, ++column);
   sync->unavailable = bool_at(row, ++column);

@@ -31,6 +31,7 @@ struct Sync {
   int64 full_refresh_every_ms;
   int full_sync_every_n_incrementals;  // 0: never
   int64 lookback_ms;                   // the config's, else the connector's
+  int64 wide_lookback_ms;              // the connector's
   // state
   char *phase;
   bool paused;

@@ -10,6 +10,7 @@
 #include "config.hpp"
 #include "config_parts.hpp"
 #include "connector.hpp"
+#include "encoding.hpp"
 #include "pure.hpp"
 
 namespace supaglue {
@@ -184,7 +185,7 @@ Json read_column(const std::string &path, const Json &item, const Json &object) 
   const std::optional<std::string> type = column_type(written);
   if (!type) {
     reader.fail("type", "must be one of " + quoted_list(column_types()),
-                "It is \"" + written.substr(0, 100) + "\".", perhaps(written, column_types()));
+                "It is \"" + clipped(written) + "\".", perhaps(written, column_types()));
   }
   const std::string name = reader.text("as").value_or(field);
   check_column_name(reader, reader.has("as") ? "as" : "field", name);

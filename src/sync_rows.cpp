@@ -9,26 +9,33 @@
 
 namespace supaglue {
 
-void make_missing_syncs(int64 provider_id) {
-  sql("WITH made AS ("
-      "  INSERT INTO supaglue_internal.syncs (connection_id, object_id, paused_by, pause_reason, "
-      "next_run_at)"
-      "  SELECT c.id, o.id,"
-      "         CASE WHEN paused THEN '{user}' ELSE '{}' END::text[]"
-      "           || CASE WHEN refused THEN '{authentication}' ELSE '{}' END::text[],"
-      "         CASE WHEN refused THEN c.status_reason"
-      "              WHEN paused THEN 'auto_start_on_connection is false' END,"
-      "         pg_catalog.now()"
-      "  FROM supaglue_internal.connections c"
-      "  JOIN supaglue_internal.objects o ON o.provider_id = c.provider_id,"
-      "  LATERAL (SELECT NOT (o.config ->> 'auto_start_on_connection')::boolean AS paused,"
-      "                  c.status = 'reauthorization_required' AS refused) AS state"
-      "  WHERE c.provider_id = $1"
-      "  ON CONFLICT (connection_id, object_id) DO NOTHING RETURNING id)"
-      "INSERT INTO supaglue_internal.sync_changes SELECT id FROM made",
-      {int_arg(provider_id)});
+// `which` is a condition on connections, of $1.
+static void make_syncs(const char *which, int64 id) {
+  sql(format("WITH made AS ("
+             "  INSERT INTO supaglue_internal.syncs (connection_id, object_id, paused_by, "
+             "pause_reason, "
+             "next_run_at)"
+             "  SELECT c.id, o.id,"
+             "         CASE WHEN paused THEN '{user}' ELSE '{}' END::text[]"
+             "           || CASE WHEN refused THEN '{authentication}' ELSE '{}' END::text[],"
+             "         CASE WHEN refused THEN c.status_reason"
+             "              WHEN paused THEN 'auto_start_on_connection is false' END,"
+             "         pg_catalog.now()"
+             "  FROM supaglue_internal.connections c"
+             "  JOIN supaglue_internal.objects o ON o.provider_id = c.provider_id,"
+             "  LATERAL (SELECT NOT (o.config ->> 'auto_start_on_connection')::boolean AS paused,"
+             "                  c.status = 'reauthorization_required' AS refused) AS state"
+             "  WHERE %s"
+             "  ON CONFLICT (connection_id, object_id) DO NOTHING RETURNING id)"
+             "INSERT INTO supaglue_internal.sync_changes SELECT id FROM made",
+             which),
+      {int_arg(id)});
   wake_at_commit(WorkerKind::kFetcher);
 }
+
+void make_missing_syncs(int64 provider_id) { make_syncs("c.provider_id = $1", provider_id); }
+
+void make_syncs_of(int64 connection_id) { make_syncs("c.id = $1", connection_id); }
 
 SyncList find_syncs(const SyncFilter &filter) {
   SyncList syncs;
@@ -147,6 +154,15 @@ void readmit_connection(int64 connection_id) {
       "WHERE id = $1",
       {int_arg(connection_id)});
   unpause(connection_id, "paused_by @> '{authentication}' OR waiting_for = 'backoff'", "");
+}
+
+void unpark_connection(int64 connection_id) {
+  sql("UPDATE supaglue_internal.syncs SET waiting_for = NULL, next_run_at = pg_catalog.now()"
+      " WHERE connection_id = $1 AND waiting_for = 'quota'",
+      {int_arg(connection_id)});
+  sql("INSERT INTO supaglue_internal.sync_changes (sync_id, unparks)"
+      " SELECT id, true FROM supaglue_internal.syncs WHERE connection_id = $1",
+      {int_arg(connection_id)});
 }
 
 void readmit_unlocked(int64 connection_id) {

@@ -10,6 +10,8 @@ namespace supaglue {
 /// auto_start_on_connection is false). The provider's row is locked by the caller, so that none is
 /// missed.
 void make_missing_syncs(int64 provider_id);
+/// Likewise those of one connection alone.
+void make_syncs_of(int64 connection_id);
 
 /// Syncs, by their ids.
 struct SyncList {
@@ -42,8 +44,11 @@ void reschedule_syncs(int64 sync_config_id);
 /// Lets a connection that the provider refused try again: it is active, and the syncs that the
 /// refusal paused are due.
 void readmit_connection(int64 connection_id);
-/// The same without ever waiting, for the token keeper: a row that is locked is left as it is; its
-/// holder will tell.
+/// A connection that has got other credentials is not parked any more: those waits were for the old
+/// ones.
+void unpark_connection(int64 connection_id);
+/// readmit_connection() without ever waiting, for the token keeper: a row that is locked is left as
+/// it is; its holder will tell.
 void readmit_unlocked(int64 connection_id);
 /// readmit_connection() for all of a provider's connections that it refused.
 void readmit_connections(int64 provider_id);

@@ -15,14 +15,6 @@ struct TokenState {
   bool lost = false;  // the provider has refused it, as far as we know for good
 };
 
-/// How long to wait before a grant is tried again that the provider has refused so often in a row
-/// (from 1), because some refuse now and then what they grant a moment later; 0: it is lost.
-/// `known`: it was thought to be lost before. One rule for the fetcher and the token keeper; all
-/// tries are over within five seconds, because somebody may wait for them.
-constexpr int64 wait_after_refusal_ms(int refusals, bool known) {
-  return known || refusals > 2 ? 0 : refusals == 1 ? 1'000 : 4'000;
-}
-
 /// Reads a connection's tokens with the newest snapshot (in a transaction, SPI connected, acting as
 /// the extension's owner) into an object owned by `context`.
 TokenState *load_tokens(MemoryContext context, int64 connection_id);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "encoding.hpp"
 #include "json.hpp"
 #include "provider/json_answer.hpp"
 #include "stamp.hpp"
@@ -16,20 +17,12 @@
 namespace supaglue {
 namespace {
 
-constexpr size_t kLongestReject = 2000;
-constexpr size_t kLongestId = 255;  // it is part of a key
-constexpr size_t kDateLength = 10;  // of a stamp
+constexpr size_t kLongestReject = 2000;  // bytes
+constexpr size_t kLongestId = 255;       // it is part of a key
+constexpr size_t kDateLength = 10;       // of a stamp
 
 bool contains(const std::vector<std::string> &list, std::string_view item) {
   return std::find(list.begin(), list.end(), item) != list.end();
-}
-
-// At most a few kB, and no half character at the end.
-std::string clipped(std::string_view text) {
-  if (text.size() <= kLongestReject) return std::string(text);
-  size_t end = kLongestReject;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return std::string(text.substr(0, end));
 }
 
 /// Whether it stands in JSON as it is.
@@ -154,7 +147,7 @@ void AnswerReader::read_record(ondemand::value value) {
   std::string_view token = token_of(value);
   if (!token.starts_with('{')) {
     walk(value, 0);
-    answer_.page.rejects.push_back({"the record is not an object", clipped(token)});
+    answer_.page.rejects.push_back({"the record is not an object", clipped(token, kLongestReject)});
     return;
   }
   std::string &out = answer_.page.storage;
@@ -178,7 +171,7 @@ void AnswerReader::read_record(ondemand::value value) {
   if (spans.id.length > kLongestId) spans.unfit = "the record's " + listing_.id + " is too long";
   if (!spans.unfit.empty()) {
     std::string_view raw = std::string_view(out).substr(spans.raw.at);
-    answer_.page.rejects.push_back({std::move(spans.unfit), clipped(raw)});
+    answer_.page.rejects.push_back({std::move(spans.unfit), clipped(raw, kLongestReject)});
     out.resize(spans.raw.at);
     return;
   }

@@ -131,7 +131,7 @@ ListingSource::ListingSource(std::shared_ptr<const Connector> connector, const T
   auto object = connector_->listings.objects.find(task_.object);
   if (object == connector_->listings.objects.end()) {
     throw Error(ErrorClass::kBadDocument,
-                connector_->name + " has no object \"" + task_.object.substr(0, 100) + "\"", {},
+                connector_->name + " has no object \"" + clipped(task_.object) + "\"", {},
                 connector_->offered_objects());
   }
   object_ = &object->second;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "encoding.hpp"
 #include "error.hpp"
 #include "provider/salesforce_bulk.hpp"
 #include "provider/salesforce_page.hpp"
@@ -178,7 +179,7 @@ void SalesforceSource::check_task() {
   }
   if (!readable) {
     throw Error(ErrorClass::kBadDocument,
-                "object \"" + task_.object.substr(0, 100) + "\" of salesforce cannot be read",
+                "object \"" + clipped(task_.object) + "\" of salesforce cannot be read",
                 "Its query API does not offer such objects.");
   }
   if (task_.since.empty()) return;

@@ -138,8 +138,9 @@ Page read_page(const Response &response, bool is_first, const std::vector<std::s
   const std::string_view said = response.header("sforce-numberofrecords");
   const std::string found = std::to_string(table->rows() - first_row);
   if (!said.empty() && said != found) {
+    const bool is_number = said.find_first_not_of("0123456789") == said.npos;
     throw garbled("It has " + found + " records and says that they are " +
-                  std::string(said.substr(0, 20)) + ".");
+                  (is_number ? std::string(said.substr(0, 20)) : "others") + ".");
   }
   return write_page(*table, first_row, response.body.size(), columns, fields);
 }
@@ -149,7 +150,9 @@ void go_on_behind(const Page &page, std::string_view locator, Json &job) {
   const int64_t read = number_of(job, "read") + static_cast<int64_t>(page.records.size()) +
                        static_cast<int64_t>(page.rejects.size());
   // The last page says "null". One that says nothing is the last when nothing is missing.
-  if (locator.empty() && read < number_of(job, "records")) {
+  const bool is_plain = std::all_of(locator.begin(), locator.end(),
+                                    [](unsigned char c) { return c > ' ' && c < 0x7f; });
+  if (!is_plain || (locator.empty() && read < number_of(job, "records"))) {
     throw garbled("It does not say where the other records are.");
   }
   if (locator.empty() || locator == "null") {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "encoding.hpp"
 #include "json.hpp"
 #include "stamp.hpp"
 
@@ -15,14 +16,6 @@ namespace {
 constexpr size_t kLongestReject = 2000;
 constexpr size_t kLongestId = 255;  // it is part of a key
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
-
-// At most a few kB, and no half character at the end.
-std::string clipped(std::string_view text) {
-  if (text.size() <= kLongestReject) return std::string(text);
-  size_t end = kLongestReject;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return std::string(text.substr(0, end));
-}
 
 // NUL, which no text of Postgres can hold, becomes U+FFFD and is counted.
 void append_text(std::string &out, std::string_view text, int64_t *replaced) {
@@ -152,7 +145,7 @@ void SalesforceRecordWriter::end() {
 }
 
 void SalesforceRecordWriter::reject(const std::string &reason, std::string_view received) {
-  page_.rejects.push_back({reason, clipped(received)});
+  page_.rejects.push_back({reason, clipped(received, kLongestReject)});
 }
 
 Page SalesforceRecordWriter::finish() {

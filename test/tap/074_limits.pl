@@ -165,5 +165,14 @@ query("select supaglue.trigger_sync(" . sync('parked') . ")");
 is(query("select status from supaglue.wait_for_sync(" . sync('parked') . ", '30 s')"), 'SUCCESS', 'a run that is asked for is made all the same');
 wait_until(sub { query("select parked_until is null from supaglue.rate_limits where customer_id = 'parked'") eq 't' }, 'which ends the waiting', 20);
 pass('which ends the waiting');
+# New credentials do not wait for what the old ones were told.
+$simulator->control('fault', { kind => 'status', status => 429, headers => { 'Retry-After' => '7200' }, match => { org => 'parked', kind => 'query' } });
+wait_until(sub { query("select count(*) from supaglue.syncs where customer_id = 'parked' and waiting_for = 'quota'
+	and waiting_until > now() + interval '110 min'") eq '2' }, 'all syncs of the connection wait again', 30);
+query("select supaglue.update_connection($ids->{connection}{parked}, '{\"credentials\": {\"refresh_token\": \"parked\"}}')");
+wait_until(sub { query("select count(*) from supaglue.syncs where customer_id = 'parked' and waiting_for is null and last_error is null") eq '2' },
+	'new credentials end the waiting', 30);
+wait_until(sub { query("select parked_until is null from supaglue.rate_limits where customer_id = 'parked'") eq 't' }, 'and rate_limits says so', 20);
+pass('new credentials end the waiting, and rate_limits says so');
 $node->stop;
 done_testing();

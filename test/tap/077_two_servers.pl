@@ -55,9 +55,9 @@ sub waits
 	change();
 	$break->();
 	query("select supaglue.trigger_sync($sync)");
-	wait_until(sub { query("select state = 'waiting' and waiting_for = 'destination' and waiting_until > now() from supaglue.syncs where id = $sync") eq 't' },
-		"$what: the sync waits");
-	like(query("select last_error_class || ': ' || last_error from supaglue.syncs where id = $sync"), $message, "$what: and says for what");
+	wait_until(sub { query("select state = 'waiting' and waiting_for = 'destination' and waiting_until > now() from supaglue.syncs where id = $sync") eq 't'
+		and query("select last_error_class || ': ' || last_error from supaglue.syncs where id = $sync") =~ $message }, "$what: the sync waits, and says for what");
+	pass("$what: the sync waits, and says for what");
 	is(rows(), '0', "$what: nothing of it is there");
 	$simulator->control('reset_counters');
 	$mend->();
@@ -76,6 +76,10 @@ waits('locked', sub {
 		there(q{create function busy() returns trigger language plpgsql as $$ begin raise lock_not_available using message = 'busy'; end $$;
 			create trigger busy before update on lake."salesforce_Contact" for each row execute function busy()}) },
 	sub { there('drop function busy() cascade') }, qr/^destination: busy/);
+# As a managed server is whose disk is nearly full. Sessions that there are stay as they are.
+my $anew = "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = 'loader'";
+waits('read-only', sub { there("alter role loader set default_transaction_read_only = on; $anew") },
+	sub { there("alter role loader reset default_transaction_read_only; $anew") }, qr/^destination: cannot execute .* in a read-only transaction/);
 
 # --- A destination that refuses -----------------------------------------------------------------------------------------
 sub refuses

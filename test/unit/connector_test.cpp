@@ -152,6 +152,13 @@ TEST(ConnectorTest, SaysWhatIsWrongWithADocument) {
                 R"("provider", "data")"},
            Case{"{" + good + R"(,"error_code_pointer":"x"})",
                 "\"error_code_pointer\" in connector must be a JSON pointer"},
+           Case{"{" + good + R"(,"oauth":{"token_path":"/t","account_id_pattern":"/[A(-/diZa"}})",
+                "\"oauth.account_id_pattern\" in connector is not a regular expression"},
+           Case{"{" + good + R"(,"object_names":{"pattern":"(a)\\1"}})",
+                "\"object_names.pattern\" in connector is not a regular expression"},
+           Case{"{" + good + R"(,"oauth":{"token_path":"/t","keep_alive_ms":1000}})",
+                "\"oauth.keep_alive_ms\" in connector must be an integer from 3600000 to "
+                "31622400000"},
            Case{"{" + good + R"(,"settings":[]})", "\"settings\" in connector must be an object"},
        }) {
     try {
@@ -164,6 +171,29 @@ TEST(ConnectorTest, SaysWhatIsWrongWithADocument) {
   }
   EXPECT_EQ(Connector::parse("{" + good + "}")->name, "x");
   EXPECT_EQ(Connector::parse("{" + good + "}")->lookback_ms, 300'000);
+}
+
+TEST(ConnectorTest, SaysInRe2sWordsWhatIsWrongWithAPattern) {
+  try {
+    Connector::parse(R"({"name":"x","category":"crm","auth_types":["oauth2"],"strategy":"s",)"
+                     R"("object_names":{"pattern":"[A-Z"}})");
+    ADD_FAILURE();
+  } catch (const Error &error) {
+    EXPECT_EQ(error.detail, "RE2 says: missing ]: [A-Z.");
+    EXPECT_EQ(error.hint,
+              "It is written as RE2 has it: without back references and looking around.");
+  }
+}
+
+TEST(ConnectorTest, HasItsTimesOrTheUsualOnes) {
+  const std::string good = R"({"name":"x","category":"crm","auth_types":["oauth2"],"strategy":"s")";
+  const auto usual = Connector::parse(good + R"(,"oauth":{"token_path":"/t"}})");
+  EXPECT_EQ(usual->wide_lookback_ms, 86'400'000);
+  EXPECT_EQ(usual->oauth.keep_alive_ms, 604'800'000);
+  const auto own = Connector::parse(
+      good + R"(,"wide_lookback_ms":0,"oauth":{"token_path":"/t","keep_alive_ms":3600000}})");
+  EXPECT_EQ(own->wide_lookback_ms, 0);
+  EXPECT_EQ(own->oauth.keep_alive_ms, 3'600'000);
 }
 
 }  // namespace

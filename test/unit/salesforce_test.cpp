@@ -729,6 +729,24 @@ TEST(SalesforceBulkTest, RefusesAnswersOfAJobThatAreNone) {
     EXPECT_THROW(with_job()->accept(answer(body)), Error) << body;
 }
 
+// What is told of an error, and a place in the results, is kept as text.
+TEST(SalesforceBulkTest, RefusesHeadersThatAreNoText) {
+  const std::string row = R"("b","true","","","","2024-01-02T03:04:05.000+0000","","")";
+  const auto detail_of = [&](Response response) {
+    try {
+      with_results(2)->accept(response);
+    } catch (const Error &error) {
+      return error.detail;
+    }
+    return std::string();
+  };
+  Response response = page_of_job(kHeader + row, "null", 1);
+  response.headers.back().value = "\xff";
+  EXPECT_EQ(detail_of(response), "It has 1 records and says that they are others.");
+  EXPECT_EQ(detail_of(page_of_job(kHeader + row, "MTA\xff", 1)),
+            "It does not say where the other records are.");
+}
+
 // Whichever way a record comes, its JSON means the same.
 TEST(SalesforceBulkTest, WritesRecordsAsRestDoes) {
   std::unique_ptr<Source> source = with_results(2);

@@ -22,7 +22,7 @@ Connector connector() {
   c.oauth.token_path = "/services/oauth2/token";
   c.oauth.capture_base_url = "/instance_url";
   c.oauth.capture_account_id = "/id";
-  c.oauth.account_id_pattern = "/id/([A-Za-z0-9]{15,18})/";
+  c.oauth.account_id_pattern = Pattern("/id/([A-Za-z0-9]{15,18})/");
   c.error_code_pointer = "/0/errorCode";
   c.error_message_pointer = "/0/message";
   c.errors = {
@@ -405,6 +405,57 @@ TEST(Token, RefusalsAreSortedAndKeepSecrets) {
     if (c.detail == nullptr) continue;
     EXPECT_EQ(error.detail, c.detail);
   }
+}
+
+TEST(Token, AnAccountIsWhereItsPatternFindsIt) {
+  Connector c = connector();
+  Grant grant;
+  grant.auth_type = "oauth2";
+  const auto account = [&](const char *pattern, const std::string &id) {
+    c.oauth.account_id_pattern = Pattern(pattern);
+    const std::string body = R"({"access_token":"a","id":")" + id + "\"}";
+    return token_answer(c, grant, answer(200, body), kNow).account_id;
+  };
+  EXPECT_EQ(account("/id/([^/]*)/", "https://x.test/id/00D1/005"), "00D1");
+  EXPECT_EQ(account("00D.", "https://x.test/id/00D1/005"), "00D1");
+  EXPECT_EQ(account("nowhere", "https://x.test/id/00D1/005"), "");
+  EXPECT_EQ(account("(a|b)*c", std::string(1'000'000, 'a')), "");
+}
+
+TEST(Revocation, IsAskedForByTheApp) {
+  Connector c = connector();
+  c.oauth.revoke_path = "/services/oauth2/revoke";
+  Grant grant;
+  grant.refresh_token = "r/1";
+  grant.client_id = "app";
+  grant.client_secret = "s&t";
+  Request request = revocation_request(c, grant);
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.url, "https://login.salesforce.com/services/oauth2/revoke");
+  EXPECT_EQ(request.body, "token=r%2F1&client_id=app&client_secret=s%26t");
+  grant.login_url = "https://test.salesforce.com/";
+  c.oauth.token_basic = true;
+  request = revocation_request(c, grant);
+  EXPECT_EQ(request.url, "https://test.salesforce.com/services/oauth2/revoke");
+  EXPECT_EQ(request.body, "token=r%2F1");
+  EXPECT_EQ(request.headers.back().name, "Authorization");
+  EXPECT_EQ(request.headers.back().value, "Basic YXBwOnMlMjZ0");
+}
+
+TEST(Revocation, IsOverWhenTheTokenIsNoMore) {
+  for (const long status : {200, 204, 404}) EXPECT_NO_THROW(revocation_answer(answer(status)));
+  const auto class_of = [](const Response &response) {
+    return error_of([&] { revocation_answer(response); }).error_class;
+  };
+  for (const long status : {408, 429, 500, 503})
+    EXPECT_EQ(class_of(answer(status)), ErrorClass::kTransient);
+  for (const long status : {302, 400, 401})
+    EXPECT_EQ(class_of(answer(status)), ErrorClass::kProvider);
+  Response response;
+  response.failure = Failure::kUnreachable;
+  EXPECT_EQ(class_of(response), ErrorClass::kTransient);
+  response.failure = Failure::kForbidden;
+  EXPECT_EQ(class_of(response), ErrorClass::kPermission);
 }
 
 TEST(ProviderTime, IsTheDateHeader) {
