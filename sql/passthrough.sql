@@ -91,9 +91,11 @@ SET supaglue.max_response_bytes = '1kB';
 SELECT pg_temp.pass('{"method": "GET", "path": "/services/data/v62.0/sobjects"}');
 \echo :LAST_ERROR_SQLSTATE
 RESET supaglue.max_response_bytes;
-\! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/fault" -d '{"kind":"close","match":{"org":"hatch","path_contains":"limits"}}'
+-- For ever: a connection that was kept alive, and ends before it answers, is asked again by another.
+\! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/fault" -d '{"kind":"close","times":-1,"match":{"org":"hatch","path_contains":"limits"}}'
 SELECT pg_temp.pass('{"method": "GET", "path": "/services/data/v62.0/limits"}');
 \echo :LAST_ERROR_SQLSTATE
+\! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/clear_faults" -d '{}'
 \! curl -fsS -o /dev/null "$SUPAGLUE_SIMULATOR/control/revoke" -d '{"org":"hatch"}'
 SELECT pg_temp.pass('{"method": "GET", "path": "/services/data/v62.0/limits"}');
 \echo :LAST_ERROR_SQLSTATE
