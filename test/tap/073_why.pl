@@ -160,7 +160,8 @@ is($node->safe_psql('copy', "select supaglue.adopt_database(); select distinct c
 	"\nno worker serves this database", 'a database that no worker serves');
 like($node->safe_psql('copy', "select what_to_do from supaglue.why('moved') limit 1"), qr/supaglue\.start_worker\(\).*copy in supaglue\.database \(now: postgres\)/,
 	'... and what to do');
-my $fetcher = query("select pid from supaglue.worker_status where kind = 'fetcher'");
+# Copying a database ends its workers, and others take their places.
+my $fetcher = wait_until(sub { query("select pid from supaglue.worker_status where kind = 'fetcher'") }, 'there is a fetcher again');
 kill 'STOP', $fetcher;
 query("update supaglue_internal.syncs set next_run_at = now() - interval '1 hour' where id = ${\ sync('well', 'Contact')}");
 answers("'well', null, 'Contact'", 'idle', qr/^late: it is due/, undef, qr/worker_status/, 'since < now() - interval \'59 min\'');
