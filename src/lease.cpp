@@ -285,6 +285,7 @@ int lock_quiet(QuietRun *runs, int most) {
           " JOIN supaglue_internal.destinations d ON d.id = c.destination_id"
           " WHERE r.stage = 'merge' AND r.strategy = 'incremental' AND r.reason <> 'mapping'"
           " AND r.records_read = 0 AND r.pages = 0 AND r.metadata IS NULL AND r.until IS NULL"
+          " AND r.restarts = 0"
           " AND r.merge_attempts = 0 AND r.merge_strikes = 0 AND r.not_before IS NULL"
           " AND s.phase <> 'created' AND s.next_reason IS NULL AND s.consecutive_failures = 0"
           " AND (s.witness IS NOT NULL OR NOT s.rows_stored) AND NOT d.config ? 'host'"

@@ -257,7 +257,7 @@ bool sweep() {
 void end_quiet(int64 *not_before_ms) {
   if (now_ms() < *not_before_ms) return;
   bool left = false;
-  const Outcome outcome = work([&] { end_quiet_runs(&left); });
+  const Outcome outcome = work([&] { left = end_quiet_runs(); });
   stop_stopwatch();
   if (outcome.error != nullptr || left) *not_before_ms = now_ms() + kIdleMs;
 }

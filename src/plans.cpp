@@ -10,7 +10,7 @@ namespace supaglue {
 
 namespace {
 
-constexpr size_t kMost = 400;  // some 30 kB each
+constexpr size_t kMost = 400;
 
 Plans *of_process = nullptr;
 

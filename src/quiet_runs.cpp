@@ -92,13 +92,22 @@ WHERE stored.id IS NULL)",
   }
 }
 
+bool has_table(const Sync *sync) {
+  const Oid schema = get_namespace_oid(sync->schema_name, true);
+  return OidIsValid(schema) && OidIsValid(get_relname_relid(sync->table_name, schema));
+}
+
 /// Each table is asked once. One that somebody locks keeps its own runs waiting, and no other's.
 void check_tables(Quiet *quiet, int count) {
   auto *witnesses = static_cast<Witnesses *>(palloc(sizeof(Witnesses)));
   auto *asked = static_cast<bool *>(palloc0(static_cast<size_t>(Max(count, 1))));
   for (int i = 0; i < count; ++i) {
     const Sync *first = quiet[i].sync;
-    if (asked[i] || first == nullptr || !first->rows_stored) continue;
+    if (asked[i] || first == nullptr) continue;
+    if (!first->rows_stored) {
+      if (!has_table(first)) quiet[i].sync = nullptr;  // a merge makes it anew
+      continue;
+    }
     witnesses->count = 0;
     for (int j = i; j < count; ++j) {
       const Sync *sync = quiet[j].sync;
@@ -229,17 +238,15 @@ void tell(const Quiet *quiet, int count) {
 
 }  // namespace
 
-int end_quiet_runs(bool *left) {
+bool end_quiet_runs() {
   Quiet quiet[kMost];
   const int found = take(quiet);
-  *left = false;
-  if (found == 0) return 0;
+  if (found == 0) return false;
   check_tables(quiet, found);
   int count = 0;
   for (int i = 0; i < found; ++i)
     if (quiet[i].sync != nullptr) quiet[count++] = quiet[i];
-  *left = count < found;
-  if (count == 0) return 0;
+  if (count == 0) return true;
   for (int i = 0; i < count; ++i)
     quiet[i].run->emitted_at = emitted_after(quiet[i].sync->emitted_at);
   log_runs(quiet, count);
@@ -249,7 +256,7 @@ int end_quiet_runs(bool *left) {
   sql("INSERT INTO supaglue_internal.sync_changes SELECT pg_catalog.unnest($1)",
       {sync_ids_of(quiet, count)});
   wake_at_commit(WorkerKind::kFetcher);
-  return count;
+  return count < found;
 }
 
 }  // namespace supaglue

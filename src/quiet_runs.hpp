@@ -6,9 +6,8 @@
 
 namespace supaglue {
 
-/// Ends such runs in the caller's transaction and returns how many. Those whose table lost what was
-/// written, or cannot be looked into, are left to be merged one by one; `left` says whether there
-/// are any.
-int end_quiet_runs(bool *left);
+/// Ends such runs in the caller's transaction. Those whose table lost what was written, or cannot
+/// be looked into, are left to be merged one by one; true: there are such.
+bool end_quiet_runs();
 
 }  // namespace supaglue
