@@ -215,6 +215,7 @@ CREATE TABLE supaglue_internal.syncs (
   last_run_id bigint,
   last_success_at timestamptz,
   last_full_at timestamptz,
+  last_sweep_at timestamptz,       -- when the ids were last read to find those that are gone
   incrementals_since_full int NOT NULL DEFAULT 0,
   last_error_class text,
   last_error text,

@@ -1,5 +1,5 @@
-// pg: the stored rows that a complete full run did not see: finds them, and marks them as deleted,
-// or holds them when they are too many. It walks ids only, however many there are.
+// pg: the stored rows that a complete full run, or a sweep, did not see: finds them, and marks them
+// as deleted, or holds them when they are too many. It walks ids only, however many there are.
 #pragma once
 
 #include <vector>

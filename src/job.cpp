@@ -206,6 +206,8 @@ void begin_job(Jobs *jobs, const Lease *lease) {
                       "No object of the provider is named for it.",
                       "Call supaglue.set_entity_mapping().");
         task.object = lease->object;
+        task.keys_only = lease->keys_only;
+        task.with_deleted = !lease->keys_only;
         if (lease->since != nullptr) task.since = lease->since;
         if (lease->until != nullptr) task.selection.filter = stamped_until(lease->until);
         if (lease->known != nullptr) task.metadata = Json::parse(lease->known);

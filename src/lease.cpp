@@ -70,6 +70,7 @@ Lease *claim_run(int64 sync_id, int worker, int slot) {
   const Sync *sync = load_sync(sync_id, SyncLock::kSkipLocked);
   if (sync == nullptr || !may_run(sync_id)) return nullptr;
   const Run *run = plan_backfill(sync);
+  if (run == nullptr) run = plan_sweep(sync);
   if (run == nullptr) run = plan_run(sync, sync->triggered, sync->trigger_full);
   sql("INSERT INTO supaglue_internal.runs"
       " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since, forced, until)"
@@ -85,6 +86,7 @@ Lease *claim_run(int64 sync_id, int worker, int slot) {
   take_wish(sync, run);
   Lease *lease = lease_of(sync, run->id, slot, run->full, run->since, run->until);
   lease->manual = sync->triggered;
+  lease->keys_only = run->keys_only;
   return lease;
 }
 
@@ -110,7 +112,7 @@ List *take_over_runs(int worker, const int64 *own, int count, bool take_suspect,
   List *leases = NIL;
   *left = false;
   sql("SELECT id, sync_id, slot, strategy = 'full', since, pages, plan, records_read, requests,"
-      " bytes_received, first_page, restarts, taken_over + 1, until"
+      " bytes_received, first_page, restarts, taken_over + 1, until, reason = 'sweep'"
       " FROM supaglue_internal.runs WHERE worker = $1 AND stage = 'fetch' AND id <> ALL ($2)"
       " ORDER BY id FOR UPDATE SKIP LOCKED",
       {int_arg(worker), ints_arg(own, count)});
@@ -133,11 +135,13 @@ List *take_over_runs(int worker, const int64 *own, int count, bool take_suspect,
     const bool full = bool_at(row, 4);
     const TimestampTz since = time_at(row, 5), until = time_at(row, 14);
     const int slot = static_cast<int>(int_at(row, 3)), pages = static_cast<int>(int_at(row, 6));
+    const bool keys_only = bool_at(row, 15);
     const char *plan = text_at(row, 7);
     const int64 records = int_at(row, 8), requests = int_at(row, 9), bytes = int_at(row, 10);
     const Sync *sync = load_sync(sync_id, SyncLock::kNone);
     if (sync == nullptr) continue;
     Lease *lease = lease_of(sync, run_id, slot, full, since, until);
+    lease->keys_only = keys_only;
     lease->pages = pages;
     lease->first_page = first_page;
     lease->restarts = restarts;
@@ -229,6 +233,7 @@ static Run *run_of_row(uint64 row) {
   run->until = time_at(row, 13);
   run->emitted_at = DT_NOBEGIN;
   run->mapping_only = strcmp(run->reason, "mapping") == 0;
+  run->keys_only = strcmp(run->reason, "sweep") == 0;
   return run;
 }
 
@@ -283,7 +288,8 @@ int lock_quiet(QuietRun *runs, int most) {
           " JOIN supaglue_internal.objects o ON o.id = s.object_id"
           " JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id"
           " JOIN supaglue_internal.destinations d ON d.id = c.destination_id"
-          " WHERE r.stage = 'merge' AND r.strategy = 'incremental' AND r.reason <> 'mapping'"
+          " WHERE r.stage = 'merge' AND r.strategy = 'incremental' AND r.reason NOT IN ('mapping', "
+          "'sweep')"
           " AND r.records_read = 0 AND r.pages = 0 AND r.metadata IS NULL AND r.until IS NULL"
           " AND r.restarts = 0"
           " AND r.merge_attempts = 0 AND r.merge_strikes = 0 AND r.not_before IS NULL"

@@ -17,6 +17,7 @@ struct Lease {
   int slot;
   int pages;       // kept in the spool
   bool manual;     // somebody asked for it
+  bool keys_only;  // as Run::keys_only
   int first_page;  // earlier ones are of a beginning that was given up
   int restarts;    // how often that was
   int taken_over;  // by other fetchers since a page came

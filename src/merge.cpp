@@ -435,6 +435,23 @@ void release_seen(Merge *merge) {
   MemoryContextReset(merge->scratch);
 }
 
+/// What is flagged as deleted is not there.
+void leave_out_deleted(Merge *merge) {
+  guard(
+      [&] { std::erase_if(*merge->newest, [](const Record *record) { return record->deleted; }); });
+}
+
+void merge_records(Merge *merge, const Page *page) {
+  Run *run = merge->run;
+  const int count = static_cast<int>(merge->newest->size());
+  const int64 written_before = run->inserted + run->updated + run->deleted;
+  for (int from = 0; from < count; from += kBatch)
+    merge_batch(merge, from, Min(kBatch, count - from));
+  const int64 written = run->inserted + run->updated + run->deleted - written_before;
+  run->unchanged += static_cast<int64>(page->records.size()) - written;
+  if (merge->has_held) release_seen(merge);
+}
+
 /// How many stored records were changed since the run began.
 int64 changed_meanwhile(Merge *merge) {
   const Sync *sync = merge->sync;
@@ -484,8 +501,8 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   merge->was_empty = run->full && !sync->rows_stored && !holds_rows(destination, sync, table);
   merge->last_id = make_in<std::string>(merge->context);
   const AbsentMarking marking = marking_of(merge);
-  if (run->full) merge->absence = begin_absence(&marking);
-  merge->has_held = !run->full && !run->mapping_only && has_held(sync->id);
+  if (sees_all(run)) merge->absence = begin_absence(&marking);
+  merge->has_held = !sees_all(run) && !run->mapping_only && has_held(sync->id);
   return merge;
 }
 
@@ -493,19 +510,11 @@ void merge_page(Merge *merge, const Page *page) {
   Run *run = merge->run;
   project(merge);
   guard([&] { newest_versions(*page, merge->newest); });
-  const int count = static_cast<int>(merge->newest->size());
-  const int64 written_before = run->inserted + run->updated + run->deleted;
-  for (int from = 0; from < count; from += kBatch)
-    merge_batch(merge, from, Min(kBatch, count - from));
-  const int64 written = run->inserted + run->updated + run->deleted - written_before;
-  const auto received = static_cast<int64>(page->records.size());
-  const auto rejected = static_cast<int64>(page->rejects.size());
-  run->records_read += received + rejected;
-  run->unchanged += received - written;
-  run->rejected += rejected;
+  run->keys_only ? leave_out_deleted(merge) : merge_records(merge, page);
+  run->records_read += static_cast<int64>(page->records.size() + page->rejects.size());
+  run->rejected += static_cast<int64>(page->rejects.size());
   merge->replaced_characters += page->replaced_characters;
   if (merge->absence != nullptr) note_seen(merge->absence, merge->newest);
-  if (merge->has_held) release_seen(merge);
   store_rejects(merge, page);
 }
 
@@ -551,7 +560,7 @@ WHERE application_id = $1::text AND customer_id = $2::text AND provider_name = $
     return text == nullptr ? int64{0} : static_cast<int64>(strtoll(text, nullptr, 10));
   };
   // Which deletions it holds is not known any more: the next full run finds them anew.
-  if (run->full) forget_held(sync->id);
+  if (sees_all(run)) forget_held(sync->id);
   run->emitted_at = time_of_ms(0) + number(0);
   run->records_read = number(1);
   run->inserted = number(2);

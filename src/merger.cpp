@@ -42,7 +42,7 @@ Merging *under_way = nullptr;
 void begin_attempt(Merging *merging) {
   Fetched fetched;
   const Run *run = lock_merge(merging->run_id, &fetched);
-  if (run == nullptr || (fetched.pages == 0 && !run->full && !run->mapping_only)) return;
+  if (run == nullptr || (fetched.pages == 0 && !sees_all(run) && !run->mapping_only)) return;
   if (fetched.strikes < kMostStrikes) {
     strike_merge(run->id, 1);
     merging->struck = true;

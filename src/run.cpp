@@ -140,7 +140,7 @@ TimestampTz read_from(const Sync *sync) {
 
 /// Whether a run read all that was stamped since that time.
 bool goes_on_from(const Run *run, TimestampTz time) {
-  if (run->full) return true;
+  if (run->full || run->keys_only) return run->full;
   return run->since <= time && (TIMESTAMP_IS_NOBEGIN(run->until) || TIMESTAMP_IS_NOEND(run->until));
 }
 
@@ -213,6 +213,20 @@ Run *plan_backfill(const Sync *sync) {
   run->reason = "backfill";
   run->since = sync->backfill_from;
   run->until = sync->backfill_to;
+  return run;
+}
+
+Run *plan_sweep(const Sync *sync) {
+  const TimestampTz now = GetCurrentTimestamp();
+  // A full run sees the same, and more. One that failed lets other runs pass.
+  if (sync->sweep_every_ms == 0 || must_be_full(sync, false, now) || sync->next_reason != nullptr ||
+      sync->triggered || sync->paused || sync->consecutive_failures > 0 ||
+      later(Max(sync->last_full_at, sync->last_sweep_at), sync->sweep_every_ms) > now)
+    return nullptr;
+  Run *run = new_run();
+  run->keys_only = true;
+  run->reason = "sweep";
+  run->since = DT_NOBEGIN;
   return run;
 }
 
@@ -318,7 +332,7 @@ static void tell_held_deletions(const Sync *sync, const Run *run) {
 static void finish_reading(const Sync *sync, const Run *run) {
   const TimestampTz next = next_run_of(sync);
   const TimestampTz watermark = watermark_after(sync, run);
-  const bool is_backfill = !TIMESTAMP_IS_NOBEGIN(run->until);
+  const bool is_beside = run->keys_only || !TIMESTAMP_IS_NOBEGIN(run->until);
   log_run(sync, run, "SUCCESS", nullptr, nullptr);
   const SchemaChanges drift = write_schema_changes(sync, run);
   if (drift.changes != nullptr) tell_schema_changes(sync, run, drift.changes);
@@ -326,12 +340,13 @@ static void finish_reading(const Sync *sync, const Run *run) {
   const char *next_reason = drift.reads_more && !run->full ? "fields" : reason_left(sync, run);
   // A trigger that came meanwhile stays: it means one more run. Causes of a pause that this run
   // disproved go.
-  // A backfill is beside the schedule, and no step in the sync's life.
+  // Sweeps and backfills are beside the schedule, and no step in the sync's life.
   sql(R"(UPDATE supaglue_internal.syncs SET phase = CASE WHEN $13 THEN phase ELSE $2 END,
   watermark = $3, wide_watermark = $14, data_through = coalesce($3, data_through),
   next_run_at = CASE WHEN $13 THEN next_run_at ELSE $4 END, last_run_id = $5,
   last_success_at = pg_catalog.clock_timestamp(),
   last_full_at = CASE WHEN $2 = 'full' THEN $6 ELSE last_full_at END,
+  last_sweep_at = CASE WHEN $16 THEN $6 ELSE last_sweep_at END,
   incrementals_since_full = CASE WHEN $2 = 'full' THEN 0 WHEN $13 THEN incrementals_since_full
                                  ELSE incrementals_since_full + 1 END,
   last_error_class = NULL, last_error = NULL, consecutive_failures = 0, waiting_for = NULL,
@@ -349,8 +364,8 @@ WHERE id = $1)",
        time_arg(next), int_arg(run->id), time_arg(run->started_at), time_arg(run->emitted_at),
        bool_arg(run->rows_stored), text_arg(run->metadata), text_arg(run->projection),
        text_arg(next_reason), bool_arg(must_describe(sync, run->full, run->started_at)),
-       bool_arg(is_backfill), time_arg(wide_watermark_after(sync, run, watermark)),
-       text_arg(run->witness)});
+       bool_arg(is_beside), time_arg(wide_watermark_after(sync, run, watermark)),
+       text_arg(run->witness), bool_arg(run->keys_only)});
 }
 
 void finish_run(const Sync *sync, const Run *run) {

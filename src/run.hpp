@@ -11,9 +11,10 @@ namespace supaglue {
 struct Run {
   int64 id;
   bool full;
-  bool forced;         // full because the user asked for it
-  bool mapping_only;   // recomputes the columns of stored rows, and reads nothing
-  bool confirms;       // with mapping_only: marks what is held, too
+  bool forced;        // full because the user asked for it
+  bool mapping_only;  // recomputes the columns of stored rows, and reads nothing
+  bool confirms;      // with mapping_only: marks what is held, too
+  bool keys_only;     // sweeps: reads the ids that there are, to find the stored ones that are gone
   const char *reason;  // 'initial', 'schedule', 'manual', ...
   TimestampTz started_at;
   TimestampTz since;          // incremental: the watermark to read from; DT_NOBEGIN: everything
@@ -32,6 +33,9 @@ struct Run {
   const char *warnings;    // a line each, or null
 };
 
+/// Whether what a run did not see is gone.
+inline bool sees_all(const Run *run) { return run->full || run->keys_only; }
+
 /// Adds to the run's warnings.
 void warn(Run *run, const char *warning);
 
@@ -46,6 +50,9 @@ Run *plan_confirmation(const Sync *sync);
 
 /// A run that reads the window that backfill() was asked for, if it is its turn; null: it is not.
 Run *plan_backfill(const Sync *sync);
+
+/// A run that sweeps, if it is its turn (`sweep_every_ms`); null: it is not.
+Run *plan_sweep(const Sync *sync);
 
 /// Whether a run asks the provider what the object looks like: full ones do, and one a day, so that
 /// fields that were added come along; others rely on what is known, and so cost no request for it.

@@ -25,6 +25,7 @@ struct Task {
   std::string object;               // the provider's exact name
   std::string since;                // only what was stamped at or after this; empty: everything
   bool with_deleted = true;         // also records that the provider flags as deleted
+  bool keys_only = false;           // of each record no more than its id is wanted
   std::vector<std::string> fields;  // empty: every readable field
   std::vector<std::string> ids;     // only these; empty: all (a live scan's `id =`)
   std::vector<std::string> exclude_fields;

@@ -15,9 +15,10 @@ constexpr const char *kLoad =
   o.id, o.object_type, o.object, d.config ->> 'schema', o.table_name, c.owner,
   n.config, p.config, o.config, o.config ->> 'strategy' = 'full',
   (o.config ->> 'period_ms')::bigint, (o.config ->> 'full_refresh_every_ms')::bigint,
+  coalesce((o.config ->> 'sweep_every_ms')::bigint, 0),
   (o.config ->> 'full_sync_every_n_incrementals')::int, (o.config ->> 'lookback_ms')::bigint,
   s.phase, s.paused_by <> '{}', s.unavailable, s.triggered, s.trigger_full, s.watermark,
-  s.next_run_at, s.last_full_at, s.incrementals_since_full, s.consecutive_failures,
+  s.next_run_at, s.last_full_at, s.last_sweep_at, s.incrementals_since_full, s.consecutive_failures,
   s.emitted_at, s.rows_stored, s.described_at, s.metadata, s.projection, s.next_reason,
   s.witness, s.witness_at,
   s.wide_watermark, s.backfill_asked, s.backfill_from, s.backfill_to
@@ -61,6 +62,7 @@ Sync *sync_of_row(uint64 row) {
   const int64 period_ms = int_at(row, ++column);
   sync->period_ms = Max(period_ms, settings.min_period_ms);
   sync->full_refresh_every_ms = int_at(row, ++column);
+  sync->sweep_every_ms = int_at(row, ++column);
   sync->full_sync_every_n_incrementals = static_cast<int>(int_at(row, ++column));
   set_lookbacks(sync);
   if (!null_at(row, ++column)) sync->lookback_ms = int_at(row, column);
@@ -72,6 +74,7 @@ Sync *sync_of_row(uint64 row) {
   sync->watermark = time_at(row, ++column);
   sync->next_run_at = time_at(row, ++column);
   sync->last_full_at = time_at(row, ++column);
+  sync->last_sweep_at = time_at(row, ++column);
   sync->incrementals_since_full = static_cast<int>(int_at(row, ++column));
   sync->consecutive_failures = static_cast<int>(int_at(row, ++column));
   sync->emitted_at = time_at(row, ++column);

@@ -29,6 +29,7 @@ struct Sync {
   bool full_only;  // strategy "full"
   int64 period_ms;  // the real one: not below supaglue.min_period_ms
   int64 full_refresh_every_ms;
+  int64 sweep_every_ms;                // 0: never
   int full_sync_every_n_incrementals;  // 0: never
   int64 lookback_ms;                   // the config's, else the connector's
   int64 wide_lookback_ms;              // the connector's
@@ -45,6 +46,7 @@ struct Sync {
   TimestampTz backfill_to;     // DT_NOBEGIN: no window is to be read; DT_NOEND: up to now
   TimestampTz next_run_at;
   TimestampTz last_full_at;
+  TimestampTz last_sweep_at;
   int incrementals_since_full;
   int consecutive_failures;
   TimestampTz emitted_at;

@@ -44,6 +44,8 @@ constexpr int64_t kLongestTime = 315'576'000'000;  // ten years
 constexpr int64_t kDefaultPeriod = 900'000;
 constexpr int64_t kDefaultFullRefresh = 604'800'000;  // 7 days
 constexpr char kTyped[] = "typed";
+// Keys of incremental strategies only.
+constexpr const char *kOfIncremental[] = {"full_sync_every_n_incrementals", "sweep_every_ms"};
 
 const Spellings &schedule_spellings() {
   static const Spellings spellings = {
@@ -51,6 +53,7 @@ const Spellings &schedule_spellings() {
       {"strategy", "strategy"},
       {"full_sync_every_n_incrementals", "full_sync_every_n_incrementals"},
       {"full_refresh_every_ms", "full_refresh_every_ms"},
+      {"sweep_every_ms", "sweep_every_ms"},
       {"lookback_ms", "lookback_ms"},
       {"auto_start_on_connection", "auto_start_on_connection"},
       {"deletion_stop_share", "deletion_stop_share"},
@@ -109,10 +112,12 @@ Json read_schedule(const std::string &path, const Json &object) {
   }
   put(schedule, "full_sync_every_n_incrementals",
       reader.integer("full_sync_every_n_incrementals", 1, 1'000'000));
-  if (reader.has("full_sync_every_n_incrementals") && strategy && schedule["strategy"] == "full") {
-    reader.fail("full_sync_every_n_incrementals", "needs the strategy \"full then incremental\"");
-  }
   put(schedule, "full_refresh_every_ms", reader.integer("full_refresh_every_ms", 1, kLongestTime));
+  put(schedule, "sweep_every_ms", reader.integer("sweep_every_ms", 1, kLongestTime));
+  for (const char *key : kOfIncremental) {
+    if (reader.has(key) && strategy && schedule["strategy"] == "full")
+      reader.fail(key, "needs the strategy \"full then incremental\"");
+  }
   put(schedule, "lookback_ms", reader.integer("lookback_ms", 0, kLongestTime));
   put(schedule, "auto_start_on_connection", reader.boolean("auto_start_on_connection"));
   put(schedule, "deletion_stop_share", reader.share("deletion_stop_share"));
@@ -134,8 +139,10 @@ Json default_schedule(const ObjectReader &reader) {
 Json merged_schedule(const Json &defaults, const Json &override_given) {
   Json merged = defaults;
   merged.update(override_given);
-  // An inherited count has no meaning when the override asks for full runs only.
-  if (merged["strategy"] == "full") merged.erase("full_sync_every_n_incrementals");
+  // What is inherited has no meaning when the override asks for full runs only.
+  if (merged["strategy"] == "full") {
+    for (const char *key : kOfIncremental) merged.erase(key);
+  }
   return merged;
 }
 

@@ -304,7 +304,7 @@ void ListingSource::make_plan(Json metadata) {
   Json names = Json::array();
   for (const Json &field : metadata["fields"]) {
     std::string name = field["name"].get<std::string>();
-    bool wanted = (task_.fields.empty() || contains(task_.fields, name)) &&
+    bool wanted = !task_.keys_only && (task_.fields.empty() || contains(task_.fields, name)) &&
                   !contains(task_.exclude_fields, name);
     if (wanted) names.push_back(name);
   }

@@ -407,7 +407,7 @@ std::vector<std::string> SalesforceSource::select(const Json &metadata) const {
     std::string name = field["name"].get<std::string>();
     bool needed =
         name == settings_.id_field || metadata["stamp"] == name || metadata["deleted"] == name;
-    bool wanted = (task_.fields.empty() || contains(task_.fields, name)) &&
+    bool wanted = !task_.keys_only && (task_.fields.empty() || contains(task_.fields, name)) &&
                   !contains(task_.exclude_fields, name);
     if (needed || wanted) chosen.push_back(name);
   }

@@ -188,7 +188,7 @@ TEST(ConfigTest, ReadsEveryAcceptedForm) {
            {"sync config", R"({"destination_name":"d","provider_name":"salesforce","config":{
               "default_config":{"strategy":"full then incremental","period_ms":60000,
                 "full_sync_every_n_incrementals":4,"lookback_ms":0,"deletion_stop_share":0.5,
-                "deletion_stop_rows":10,"auto_start_on_connection":false,
+                "sweep_every_ms":3600000,"deletion_stop_rows":10,"auto_start_on_connection":false,
                 "full_refresh_every_ms":86400000},
               "standard_objects":[{"object":"lead","table":"leads","exclude_fields":["A"],
                 "sync_strategy_override":{"strategy":"full only"}}],
@@ -197,7 +197,8 @@ TEST(ConfigTest, ReadsEveryAcceptedForm) {
             R"({"destination_name":"d","provider_name":"salesforce","default_config":)"
             R"({"period_ms":60000,"strategy":"incremental","full_refresh_every_ms":86400000,)"
             R"("auto_start_on_connection":false,"full_sync_every_n_incrementals":4,)"
-            R"("lookback_ms":0,"deletion_stop_share":0.5,"deletion_stop_rows":10},)"
+            R"("sweep_every_ms":3600000,"lookback_ms":0,"deletion_stop_share":0.5,)"
+            R"("deletion_stop_rows":10},)"
             R"("objects":[{"object_type":"standard","object":"Lead","table":"leads",)"
             R"("exclude_fields":["A"],"sync_strategy_override":{"strategy":"full"},)"
             R"("config":{"period_ms":60000,"strategy":"full","full_refresh_every_ms":86400000,)"
@@ -205,8 +206,8 @@ TEST(ConfigTest, ReadsEveryAcceptedForm) {
             R"("deletion_stop_rows":10}},{"object_type":"custom","object":"Thing__c",)"
             R"("config":{"period_ms":60000,"strategy":"incremental",)"
             R"("full_refresh_every_ms":86400000,"auto_start_on_connection":false,)"
-            R"("full_sync_every_n_incrementals":4,"lookback_ms":0,"deletion_stop_share":0.5,)"
-            R"("deletion_stop_rows":10}}]})",
+            R"("full_sync_every_n_incrementals":4,"sweep_every_ms":3600000,"lookback_ms":0,)"
+            R"("deletion_stop_share":0.5,"deletion_stop_rows":10}}]})",
             "null"},
            {"sync config", R"({"destination_id":1,"provider_id":2})",
             R"({"destination_id":1,"provider_id":2,"default_config":{"period_ms":900000,)"
@@ -333,8 +334,9 @@ TEST(ConfigTest, SaysWhatIsWrong) {
           {"sync config", with(sync, R"("default_config":{"perod_ms":1})"),
            "unknown key \"default_config.perod_ms\" in sync config",
            "Perhaps you meant \"period_ms\". Allowed here are: \"period_ms\", \"strategy\", "
-           "\"full_sync_every_n_incrementals\", \"full_refresh_every_ms\", \"lookback_ms\", "
-           "\"auto_start_on_connection\", \"deletion_stop_share\", \"deletion_stop_rows\"."},
+           "\"full_sync_every_n_incrementals\", \"full_refresh_every_ms\", "
+           "\"sweep_every_ms\", \"lookback_ms\", \"auto_start_on_connection\", "
+           "\"deletion_stop_share\", \"deletion_stop_rows\"."},
           {"sync config", with(sync, R"("config":{"default_config":{"period_ms":0}})"),
            "\"config.default_config.period_ms\" in sync config must be an integer from 1 to "
            "315576000000",
@@ -349,6 +351,10 @@ TEST(ConfigTest, SaysWhatIsWrong) {
           {"sync config", with(sync, R"("default_config":{"strategy":"full only",
               "full_sync_every_n_incrementals":2})"),
            "\"default_config.full_sync_every_n_incrementals\" in sync config needs the strategy "
+           "\"full then incremental\"",
+           ""},
+          {"sync config", with(sync, R"("default_config":{"strategy":"full","sweep_every_ms":2})"),
+           "\"default_config.sweep_every_ms\" in sync config needs the strategy "
            "\"full then incremental\"",
            ""},
           {"sync config", with(sync, R"("default_config":{"deletion_stop_share":1.5})"),

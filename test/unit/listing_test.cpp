@@ -200,6 +200,8 @@ TEST(ListingTest, LeavesOutWhatIsNotWanted) {
   task.exclude_fields = {};
   task.fields = {"kind", "id"};
   EXPECT_NE(request_of(*described(task)).url.find("&properties=kind&"), std::string::npos);
+  task.keys_only = true;
+  EXPECT_EQ(request_of(*described(task)).url.find("properties="), std::string::npos);
 }
 
 TEST(ListingTest, ReadsTheArchiveWhenItIsDue) {

@@ -194,6 +194,13 @@ TEST(SalesforceTest, AsksForWhatTheTaskSays) {
             },
             "SELECT Id, IsDeleted, Name, SystemModstamp FROM Contact", "queryAll"},
            {[](Task &t) { t.fields = {"Id"}; }, needed, "queryAll"},
+           {[](Task &t) { t.keys_only = true; }, needed, "queryAll"},
+           {[](Task &t) {
+              t.keys_only = true;
+              t.with_deleted = false;
+              t.fields = {"Name"};
+            },
+            needed, "query"},
            {[](Task &t) {
               t.exclude_fields = {"Name",           "Amount__c",        "Birthdate",
                                   "CreatedDate",    "LastModifiedDate", "Id",
