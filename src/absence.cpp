@@ -218,6 +218,16 @@ void note_seen(Absence *absence, const std::vector<const Record *> *records) {
   MemoryContextReset(absence->scratch);
 }
 
+void note_seen(Absence *absence, const std::string_view *ids, int count) {
+  const MemoryContext caller = MemoryContextSwitchTo(absence->scratch);
+  for (int i = 0; i < count; ++i) {
+    const Text id = {ids[i].data(), static_cast<int>(ids[i].size())};
+    tuplesort_putdatum(absence->seen, datum_of_id(&id), false);
+  }
+  MemoryContextSwitchTo(caller);
+  MemoryContextReset(absence->scratch);
+}
+
 int64 settle_absent(Absence *absence) {
   const Sync *sync = absence->marking.sync;
   Run *run = absence->marking.run;

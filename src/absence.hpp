@@ -25,6 +25,7 @@ struct Absence;
 /// Begins to remember what a full run sees, in the current memory context.
 Absence *begin_absence(const AbsentMarking *marking);
 void note_seen(Absence *absence, const std::vector<const Record *> *records);
+void note_seen(Absence *absence, const std::string_view *ids, int count);
 /// After the last page: marks what is absent, or holds it; adds to run->deleted, sets run->held.
 /// Returns how many different records the run has seen.
 int64 settle_absent(Absence *absence);

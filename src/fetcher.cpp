@@ -16,6 +16,7 @@
 #include "settings.hpp"
 #include "spool.hpp"
 #include "sql.hpp"
+#include "stopwatch.hpp"
 #include "worker.hpp"
 
 namespace supaglue {
@@ -31,6 +32,7 @@ constexpr int64 kLookMs = 60'000;      // for changes that nobody woke us for
 constexpr int64 kReloadMs = 300'000;   // of the whole agenda
 constexpr int64 kSettleMs = 2'000;     // and again, while fetchers come and go
 constexpr int64 kTidyMs = 30'000;      // the spool
+constexpr int kStatementMs = 2'000;    // for one that reads a user's table
 constexpr int64 kIdleMs = 5'000;       // between looks while there is nothing to serve
 constexpr int64 kLockRetryMs = 1'000;  // a lock was not to be had
 
@@ -391,6 +393,7 @@ using namespace supaglue;
 SUPAGLUE_WORKER_MAIN(supaglue_fetcher_main, argument) {
   Place place;
   if (!begin_worker(WorkerKind::kFetcher, &place)) return;
+  watch_statements(kStatementMs);
   auto *fetcher = make_in<Fetcher>(TopMemoryContext, place);
   before_shmem_exit(before_exit, PointerGetDatum(fetcher));
   MemoryContext round =

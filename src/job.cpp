@@ -43,13 +43,13 @@ bool memory_allows(const Jobs *jobs, const Job *job) {
 
 // Takes the page that has come and makes it ready to be kept.
 void take_page(Job *job) {
-  const Page page = job->fetch->take_page();
+  Page page = job->fetch->take_page();
   job->records += static_cast<int64>(page.records.size() + page.rejects.size());
   job->weight = std::max<size_t>(page.storage.size() * 2, 64 << 10);
   // A page of nothing need not be kept: reading it again costs what it cost.
   if (page.records.empty() && page.rejects.empty() && !job->fetch->keeps_cursor()) return;
   const Source &source = job->fetch->source();
-  job->packed = page.pack();
+  job->page = std::move(page);
   job->cursor = source.cursor().dump();
   job->pending = Job::Pending::kPage;
 }
@@ -127,6 +127,7 @@ void kept_page(Job *job) {
   job->moved_at_ms = now_ms();
   job->pending = Job::Pending::kNothing;
   guard([&] {
+    job->page = Page();
     job->packed = std::string();
     job->plan_kept = job->plan;
     job->metadata_kept = job->metadata;
@@ -195,6 +196,8 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         job->begun_ms = job->moved_at_ms = now_ms;
         job->records = lease->records_read;
         job->requests_before = lease->requests;
+        if (lease->compared_with != nullptr)
+          job->comparison = std::make_unique<Comparison>(*lease->compared_with);
         job->bytes_before = lease->bytes_received;
         const auto connector = Connector::builtin(lease->provider_name);
         if (connector == nullptr)
@@ -296,6 +299,17 @@ bool suspect_under_way(const Jobs *jobs) {
   });
 }
 
+// Keeps a page, in the transaction under way.
+static bool keep_page(Job *job, const Lease *lease, const Progress *progress) {
+  if (job->comparison != nullptr) take_out_unchanged(job->comparison.get(), &job->page);
+  const int number = job->pages + 1;
+  if (!keep_progress(lease, progress, number)) return false;
+  guard([&] { job->packed = job->page.pack(); });
+  keep_in_spool(job->slot, job->run_id, number, job->cursor.c_str(), job->packed.data(),
+                job->packed.size());
+  return true;
+}
+
 bool record_job(Jobs *jobs, Job *job) {
   const Lease lease = lease_of(job);
   const Progress progress = guard([&] { return progress_of(job); });
@@ -303,10 +317,7 @@ bool record_job(Jobs *jobs, Job *job) {
   bool held = false;
   const Outcome outcome = work([&] {
     if (pending == Job::Pending::kPage) {
-      held = keep_progress(&lease, &progress, job->pages + 1);
-      if (held)
-        keep_in_spool(job->slot, job->run_id, job->pages + 1, job->cursor.c_str(),
-                      job->packed.data(), job->packed.size());
+      held = keep_page(job, &lease, &progress);
     } else if (pending == Job::Pending::kEnd) {
       held = hand_over(&lease, &progress);
     } else {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "budgets.hpp"
+#include "comparison.hpp"
 #include "lease.hpp"
 #include "pg.hpp"
 
@@ -36,6 +37,8 @@ struct Job {
   size_t weight = 2 << 20;  // what its answer may take in memory: a guess before the first
   int64 not_before_ms = 0;
   Pending pending = Pending::kNothing;
+  Page page;
+  std::unique_ptr<Comparison> comparison;  // null: pages are kept as they come
   std::string packed, cursor, plan, plan_kept, metadata, metadata_kept;
   char error_class[32] = "";
   char error_message[2048] = "";

@@ -34,6 +34,7 @@ Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz
   lease->until = stamp_of(until);
   lease->known = must_describe(sync, full, GetCurrentTimestamp()) ? nullptr : sync->metadata;
   lease->last_known = sync->metadata;
+  lease->compared_with = full && sync->rows_stored && !sync->is_remote ? sync : nullptr;
   return lease;
 }
 

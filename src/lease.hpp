@@ -31,6 +31,7 @@ struct Lease {
   const char *plan;        // where to go on: JSON, or null for the beginning
   const char *cursor;
   int64 records_read, requests, bytes_received;
+  const Sync *compared_with;  // whose rows most of what comes is likely to be; null: no one's
 };
 
 /// How far a run has come.

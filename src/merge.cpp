@@ -15,6 +15,7 @@
 #include "merge.hpp"
 #include "pg.hpp"
 #include "projection.hpp"
+#include "record_columns.hpp"
 #include "sql.hpp"
 
 namespace supaglue {
@@ -220,39 +221,6 @@ const char *source_of_here() {
   return format(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
 }
 
-Text text_of(std::string_view view) { return {view.data(), static_cast<int>(view.size())}; }
-
-Text *ids_of(const Record *const *records, int count) {
-  auto *ids = static_cast<Text *>(palloc(sizeof(Text) * static_cast<size_t>(count)));
-  for (int i = 0; i < count; ++i) ids[i] = text_of(records[i]->id);
-  return ids;
-}
-
-/// The columns of some records, in the current context; their bytes are the page's.
-struct Columns {
-  Text *ids, *raws;
-  TimestampTz *stamps;
-  bool *deleted;
-};
-
-Columns columns_of(const Record *const *records, int count) {
-  const auto number = static_cast<size_t>(count);
-  const Columns columns = {ids_of(records, count),
-                           static_cast<Text *>(palloc(sizeof(Text) * number)),
-                           static_cast<TimestampTz *>(palloc(sizeof(TimestampTz) * number)),
-                           static_cast<bool *>(palloc(sizeof(bool) * number))};
-  guard([&] {
-    for (int i = 0; i < count; ++i) {
-      const Record &record = *records[i];
-      const auto stamp = read_stamp(record.modified);
-      columns.raws[i] = text_of(record.raw);
-      columns.stamps[i] = stamp ? time_of_ms(*stamp) : DT_NOBEGIN;
-      columns.deleted[i] = record.deleted;
-    }
-  });
-  return columns;
-}
-
 /// Whether none of the records can be in the table: it held nothing of the customer's before the
 /// run, and their ids, which ascend, are beyond all that the run has merged.
 bool are_new(Merge *merge, const Record *const *records, int count) {
@@ -268,7 +236,7 @@ void merge_batch(Merge *merge, int from, int count) {
   const Sync *sync = merge->sync;
   const Record *const *records = merge->newest->data() + from;
   const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
-  const Columns columns = columns_of(records, count);
+  const RecordColumns columns = columns_of(records, count);
   MemoryContextSwitchTo(caller);
   merge->destination->execute(
       are_new(merge, records, count) ? merge->new_statement : merge->page_statement,
@@ -441,6 +409,39 @@ void leave_out_deleted(Merge *merge) {
       [&] { std::erase_if(*merge->newest, [](const Record *record) { return record->deleted; }); });
 }
 
+/// Whether the rows that were there unchanged when the page was kept are there still.
+bool holds_unchanged(Merge *merge, const std::string_view *ids, int count) {
+  const Sync *sync = merge->sync;
+  const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
+  const Text *texts = texts_of(ids, count);
+  MemoryContextSwitchTo(caller);
+  merge->destination->execute(format(
+                                  R"(SELECT pg_catalog.count(*) FROM (
+  SELECT $1::text AS application, $2::text AS customer, $3::text AS provider, pg_catalog.unnest($4::text[]) AS id) AS page
+CROSS JOIN LATERAL (
+  SELECT t.id FROM %s AS t
+  WHERE t._supaglue_application_id = page.application AND t._supaglue_customer_id = page.customer
+    AND t._supaglue_provider_name = page.provider AND t.id = page.id
+  OFFSET 0) AS stored)",
+                                  table_of(sync)),
+                              {value_of(sync->application_id), value_of(sync->customer_id),
+                               value_of(sync->provider_name), value_of(texts, count)});
+  MemoryContextReset(merge->scratch);
+  return strtoll(merge->destination->field(0, 0), nullptr, 10) == count;
+}
+
+/// What the fetcher found stored as it came is seen, and counted.
+bool note_unchanged(Merge *merge, const Page *page) {
+  const int count = static_cast<int>(page->unchanged.size());
+  for (int from = 0; from < count; from += kBatch)
+    if (!holds_unchanged(merge, page->unchanged.data() + from, Min(kBatch, count - from)))
+      return false;
+  if (count > 0) note_seen(merge->absence, page->unchanged.data(), count);
+  merge->run->records_read += count;
+  merge->run->unchanged += count;
+  return true;
+}
+
 void merge_records(Merge *merge, const Page *page) {
   Run *run = merge->run;
   const int count = static_cast<int>(merge->newest->size());
@@ -506,9 +507,10 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   return merge;
 }
 
-void merge_page(Merge *merge, const Page *page) {
+bool merge_page(Merge *merge, const Page *page) {
   Run *run = merge->run;
   project(merge);
+  if (!note_unchanged(merge, page)) return false;
   guard([&] { newest_versions(*page, merge->newest); });
   run->keys_only ? leave_out_deleted(merge) : merge_records(merge, page);
   run->records_read += static_cast<int64>(page->records.size() + page->rejects.size());
@@ -516,6 +518,7 @@ void merge_page(Merge *merge, const Page *page) {
   merge->replaced_characters += page->replaced_characters;
   if (merge->absence != nullptr) note_seen(merge->absence, merge->newest);
   store_rejects(merge, page);
+  return true;
 }
 
 void finish_merge(Merge *merge) {

@@ -31,6 +31,7 @@ struct Merging {
   MemoryContext context;  // all that it needs, from the first transaction to the last
   Destination *destination;
   bool struck;  // its attempt is counted
+  bool robbed;  // rows that it counted on are gone
 };
 
 // Its end will find it here when the process must go before the merge is done.
@@ -72,7 +73,7 @@ void prepare_table(Merging *merging) {
   merging->destination = destination;
 }
 
-void merge_pages(Merge *merge, const Run *run, const Fetched *fetched) {
+void merge_pages(Merging *merging, Merge *merge, const Run *run, const Fetched *fetched) {
   MemoryContext page_context =
       AllocSetContextCreate(CurrentMemoryContext, "supaglue page", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(page_context);
@@ -80,7 +81,10 @@ void merge_pages(Merge *merge, const Run *run, const Fetched *fetched) {
     const bytea *packed = read_from_spool(fetched->slot, run->id, number);
     auto *page = make_in<Page>(page_context);
     guard([&] { *page = Page::unpack({VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed)}); });
-    merge_page(merge, page);
+    if (!merge_page(merge, page)) {
+      merging->robbed = true;
+      elog(ERROR, "the table lost rows while run " INT64_FORMAT " was under way", run->id);
+    }
     MemoryContextReset(page_context);
     CHECK_FOR_INTERRUPTS();
   }
@@ -115,11 +119,21 @@ void merge_run(Merging *merging) {
   const bool merged = destination->is_remote() && remote_run_committed(destination, sync, run);
   if (!merged && heed_record(destination, sync, run)) merge = begin_merge(destination, sync, run);
   if (merge != nullptr) {
-    merge_pages(merge, run, &fetched);
+    merge_pages(merging, merge, run, &fetched);
     finish_merge(merge);
   }
   destination->commit();
   merged || merge != nullptr ? finish_run(sync, run) : start_over(sync, run);
+  end_lease(run->id);
+}
+
+// The same when that is found in the midst of the merge, which is undone.
+void start_over_robbed(const Merging *merging) {
+  Fetched fetched;
+  const Run *run = lock_merge(merging->run_id, &fetched);
+  const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
+  if (sync == nullptr) return;
+  start_over(sync, run);
   end_lease(run->id);
 }
 
@@ -195,7 +209,7 @@ void record_failure(const Merging *merging, const ErrorData *error) {
 void merge_one(int64 run_id) {
   MemoryContext context =
       AllocSetContextCreate(TopMemoryContext, "supaglue merge", ALLOCSET_DEFAULT_SIZES);
-  Merging merging = {run_id, context, nullptr, false};
+  Merging merging = {run_id, context, nullptr, false, false};
   Outcome outcome = work([&] { begin_attempt(&merging); });
   under_way = &merging;
   if (outcome.done()) outcome = work([&] { prepare_table(&merging); });
@@ -204,7 +218,9 @@ void merge_one(int64 run_id) {
   stop_stopwatch();
   under_way = nullptr;
   if (outcome.error != nullptr) {
-    const Outcome recorded = work([&] { record_failure(&merging, outcome.error); });
+    const Outcome recorded = work([&] {
+      merging.robbed ? start_over_robbed(&merging) : record_failure(&merging, outcome.error);
+    });
     // Not even that: no tight loop.
     if (recorded.error != nullptr) wait_for_work(-1, kIdleMs);
   }

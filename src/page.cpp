@@ -16,8 +16,9 @@ namespace {
 // A packed page is one zstd frame with a checksum. In it stand, each number as a varint:
 //   format, replaced characters,
 //   count of records, for each: length of id, modified and raw, deleted, then the three texts
+//   count of unchanged ones, for each: length of id, then the id
 //   count of rejects, for each: length of reason and record, then the two texts
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kFormat = 2;
 constexpr int kLevel = 1;
 constexpr unsigned long long kMostBytes = 1ULL << 30;
 
@@ -98,6 +99,11 @@ std::string Page::pack() const {
     put_number(plain, record.deleted ? 1 : 0);
     plain.append(record.id).append(record.modified).append(record.raw);
   }
+  put_number(plain, unchanged.size());
+  for (const std::string_view id : unchanged) {
+    put_number(plain, id.size());
+    plain.append(id);
+  }
   put_number(plain, rejects.size());
   for (const Reject &reject : rejects) {
     put_number(plain, reject.reason.size());
@@ -125,6 +131,9 @@ Page Page::unpack(std::string_view packed) {
     record.raw = cursor.text(raw);
     page.records.push_back(record);
   }
+  count = cursor.number();
+  page.unchanged.reserve(std::min<uint64_t>(count, cursor.rest.size()));
+  for (; count > 0; --count) page.unchanged.push_back(cursor.text(cursor.number()));
   for (count = cursor.number(); count > 0; --count) {
     uint64_t reason = cursor.number(), record = cursor.number();
     Reject reject;

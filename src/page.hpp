@@ -25,8 +25,9 @@ struct Reject {
   std::string record;  // as received, at most a few kB
 };
 
-/// The views of `records` point into `storage`; so a page is moved, never copied. Whoever fills
-/// `storage` reserves at least 64 bytes, so that it never lies in the string object itself.
+/// The views of `records` and `unchanged` point into `storage`; so a page is moved, never copied.
+/// Whoever fills `storage` reserves at least 64 bytes, so that it never lies in the string object
+/// itself.
 class Page {
  public:
   Page() = default;
@@ -36,6 +37,7 @@ class Page {
   Page &operator=(const Page &) = delete;
 
   std::vector<Record> records;
+  std::vector<std::string_view> unchanged;  // ids of records that are stored as they came
   std::vector<Reject> rejects;
   int64_t replaced_characters = 0;  // NUL and lone surrogates, replaced by U+FFFD
   std::string storage;

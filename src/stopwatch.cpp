@@ -7,6 +7,7 @@
 namespace supaglue {
 
 static bool watched = false;
+static int fixed_ms = 0;
 static TimeoutId last_resort;
 static volatile sig_atomic_t out_of_time = 0;
 
@@ -17,16 +18,17 @@ static void end_process() {
   SetLatch(MyLatch);
 }
 
-void watch_statements() {
+void watch_statements(int most_ms) {
+  fixed_ms = most_ms;
   last_resort = RegisterTimeout(USER_TIMEOUT, end_process);
   watched = true;
 }
 
 void start_stopwatch() {
-  if (!watched || settings.merge_timeout_ms == 0) return;
-  enable_timeout_after(STATEMENT_TIMEOUT, settings.merge_timeout_ms);
-  enable_timeout_after(last_resort,
-                       static_cast<int>(Min(int64{settings.merge_timeout_ms} * 2, int64{INT_MAX})));
+  const int ms = fixed_ms != 0 ? fixed_ms : settings.merge_timeout_ms;
+  if (!watched || ms == 0) return;
+  enable_timeout_after(STATEMENT_TIMEOUT, ms);
+  enable_timeout_after(last_resort, static_cast<int>(Min(int64{ms} * 2, int64{INT_MAX})));
 }
 
 void stop_stopwatch() {

@@ -7,9 +7,10 @@
 
 namespace supaglue {
 
-/// From now on, in this process, statements are watched.
-void watch_statements();
-/// A statement begins; after supaglue.merge_timeout it is cancelled (57014). When even that is
+/// From now on, in this process, statements are watched. `most_ms`: 0 for what
+/// supaglue.merge_timeout says at the time.
+void watch_statements(int most_ms = 0);
+/// A statement begins; after that time it is cancelled (57014). When even that is
 /// caught, the process ends after the same time again.
 void start_stopwatch();
 /// It has ended, by an error or not.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char *kLoad =
     R"(SELECT s.id, s.connection_id, p.id, d.id, n.application_id, n.customer_id, p.name,
-  o.id, o.object_type, o.object, d.config ->> 'schema', o.table_name, c.owner,
+  o.id, o.object_type, o.object, d.config ->> 'schema', o.table_name, c.owner, d.config ? 'host',
   n.config, p.config, o.config, o.config ->> 'strategy' = 'full',
   (o.config ->> 'period_ms')::bigint, (o.config ->> 'full_refresh_every_ms')::bigint,
   coalesce((o.config ->> 'sweep_every_ms')::bigint, 0),
@@ -55,6 +55,7 @@ Sync *sync_of_row(uint64 row) {
   sync->schema_name = text_at(row, ++column);
   sync->table_name = text_at(row, ++column);
   sync->owner = static_cast<Oid>(int_at(row, ++column));
+  sync->is_remote = bool_at(row, ++column);
   sync->connection_config = text_at(row, ++column);
   sync->provider_config = text_at(row, ++column);
   sync->config = text_at(row, ++column);

@@ -22,6 +22,7 @@ struct Sync {
   char *schema_name;    // of the destination table
   char *table_name;
   Oid owner;                // of the sync config
+  bool is_remote;           // the destination
   char *connection_config;  // JSON: {auth_type, instance_url?, login_url?}
   char *provider_config;    // JSON, normal form
   char *config;    // JSON of the object: {strategy, period_ms, lookback_ms?, full_refresh_every_ms,
