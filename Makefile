@@ -17,7 +17,7 @@ SHLIB_EXPORTS = src/exports.txt
 # pg_regress inputs in the order in which they run: the first creates the extension, the others use it.
 REGRESS = providers destinations sync_configs connections schemas entities rights tokens managed_auth materialize deletions projections remote steering door jsonb live metadata passthrough drift erasure apply
 # Isolation specs, under test/isolation/specs.
-ISOLATION =
+ISOLATION = configuration feed
 
 PG_CONFIG ?= /usr/lib/postgresql/15/bin/pg_config
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) \
