@@ -6,7 +6,7 @@ import subprocess
 
 import watch
 import world
-from world import Customer, Database, Provider, by_materialize, by_workers, timed
+from world import Customer, Database, Provider, by_materialize, by_sweep, by_workers, timed
 
 ROWS = int(os.environ.get("ROWS", 200000))
 N = int(os.environ.get("N", 5))
@@ -145,8 +145,10 @@ class Round:
         sync = customer.sync(OBJECT)
         self.in_workers("workers first", by_workers(sync))
         self.in_workers("workers unchanged", by_workers(sync, full=True))
+        self.in_workers("workers sweep", by_sweep(sync))
         self.changes("workers first", inserted=ROWS)
         self.changes("workers unchanged")
+        self.changes("workers sweep")
         for name, work in (("workers 1 % changed", by_workers(sync, full=True)), ("workers incremental", by_workers(sync)),
                            ("materialize 1 % changed", by_materialize(sync, full=True))):
             changed = change(provider, f"{number} {name}")

@@ -17,6 +17,7 @@ NAMES = {
     "workers first": "workers, first sync",
     "workers first, Bulk API": "workers, first sync by the Bulk API",
     "workers unchanged": "workers, full refresh, nothing changed",
+    "workers sweep": "workers, sweep of the ids, nothing gone",
     "workers 1 % changed": "workers, full refresh, 1 % changed",
     "workers incremental": "workers, incremental, 1 % changed",
     "here": "this database", "near": "another server, without delay", "far": "another server, delayed",
@@ -105,6 +106,8 @@ def sync_part(document):
         whole = first if name.startswith("workers") else runs["materialize first"]
         wal = median(runs[name], lambda r: r["wal"]) / median(whole, lambda r: r["wal"]) * 100
         facts.append(f"* {NAMES[name]}: nothing written, {wal:.1f} % of the first sync's WAL.")
+    sweep = median(runs["workers sweep"], lambda r: r["cpu"]["merger"]) / rows * 1e6
+    facts.append(f"* A sweep takes {sweep:.2f} s of the merger's CPU for a million ids.")
     if jsonb := document.get("jsonb"):
         facts.append(f"* jsonb of a record's text: {median(jsonb, lambda t: t['ours']):.2f} us by the extension, "
                      f"{median(jsonb, lambda t: t['jsonb_in']):.2f} us by jsonb_in(), {median(jsonb, lambda t: t['jsonb_in'] / t['ours']):.1f} times as fast.")

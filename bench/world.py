@@ -184,6 +184,26 @@ def by_materialize(sync, full=False):
     return work
 
 
+def by_sweep(sync):
+    """Reads the ids alone, to find the stored ones that are gone; what the schedule has next follows."""
+    def configure_sweep(db, every_ms):
+        db.run("select supaglue.update_sync_config(id, %s::jsonb) from supaglue.sync_configs",
+               json.dumps({"default_config": {"sweep_every_ms": every_ms}}))
+
+    def work(watcher, db):
+        ended = f"select {RUN} from supaglue.sync_runs where sync_id = %s and reason = 'sweep' and id > %s and status <> 'IN_PROGRESS'"
+        last = db.value("select coalesce(max(id), 0) from supaglue.sync_runs where sync_id = %s", sync)
+        db.run("update supaglue_internal.syncs set next_run_at = now(), last_full_at = last_full_at - interval '1 hour' where id = %s", sync)
+        configure_sweep(db, 60000)
+        db.run("select supaglue.resume_sync(%s)", sync)
+        wait_until(lambda: db.run(ended, sync, last), "a sweep has ended", 3600)
+        db.run("select supaglue.pause_sync(%s)", sync)
+        configure_sweep(db, None)
+        db.run("select supaglue.wait_for_sync(%s)", sync)
+        return told(db.run(ended, sync, last)[0])
+    return work
+
+
 def by_workers(sync, full=False):
     def work(watcher, db):
         db.run("select supaglue.trigger_sync(%s, %s)", sync, full)
