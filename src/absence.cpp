@@ -6,6 +6,7 @@
 
 #include "held_deletions.hpp"
 #include "pg.hpp"
+#include "postponed.hpp"
 #include "sql.hpp"
 
 namespace supaglue {
@@ -25,6 +26,7 @@ struct Absence {
   Tuplesortstate *seen;    // ids of the run; may spill to disk
   text *current;           // of them; null: the end
   int64 different;         // ids that were read of them
+  Postponed *postponed;    // is told of each; or null
   Tuplesortstate *absent;  // ids that are stored, were not seen, and are not held already
   int64 absent_count;
   int64 stored;  // rows that were there before the run and are not deleted
@@ -79,6 +81,7 @@ Datum datum_of_id(const Text *id) {
 /// The next different id that the run saw.
 void advance(Absence *absence) {
   text *last = absence->current;
+  int64 sightings = 1;
   const MemoryContext caller = MemoryContextSwitchTo(absence->context);
   for (;;) {
     Datum value;
@@ -92,7 +95,10 @@ void advance(Absence *absence) {
       break;
     }
     pfree(absence->current);
+    ++sightings;
   }
+  if (last != nullptr && absence->postponed != nullptr)
+    judge_postponed(absence->postponed, last, sightings);
   if (last != nullptr) pfree(last);
   MemoryContextSwitchTo(caller);
 }
@@ -218,7 +224,7 @@ void note_seen(Absence *absence, const std::vector<const Record *> *records) {
   MemoryContextReset(absence->scratch);
 }
 
-int64 settle_absent(Absence *absence) {
+int64 settle_absent(Absence *absence, Postponed *postponed) {
   const Sync *sync = absence->marking.sync;
   Run *run = absence->marking.run;
   const MemoryContext caller = MemoryContextSwitchTo(absence->context);
@@ -226,6 +232,7 @@ int64 settle_absent(Absence *absence) {
   // A record that came without its id may be any of those that are absent.
   const bool unsure = run->rejected > 0;
   absence->has_held = !unsure && has_held(sync->id);
+  absence->postponed = postponed;
   tuplesort_performsort(absence->seen);
   advance(absence);
   const char *walk = walk_statement(absence->marking.table);

@@ -21,13 +21,15 @@ struct AbsentMarking {
 };
 
 struct Absence;
+struct Postponed;
 
 /// Begins to remember what a full run sees, in the current memory context.
 Absence *begin_absence(const AbsentMarking *marking);
 void note_seen(Absence *absence, const std::vector<const Record *> *records);
 /// After the last page: marks what is absent, or holds it; adds to run->deleted, sets run->held.
-/// Returns how many different records the run has seen.
-int64 settle_absent(Absence *absence);
+/// On its way it tells `postponed`, unless that is null, of each record how often the run has seen
+/// it. Returns how many different records that were.
+int64 settle_absent(Absence *absence, Postponed *postponed);
 
 /// Marks what the sync holds.
 void mark_held(const AbsentMarking *marking);
