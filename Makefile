@@ -15,7 +15,7 @@ OBJS = $(SOURCES:.cpp=.o)
 SHLIB_EXPORTS = src/exports.txt
 
 # pg_regress inputs in the order in which they run: the first creates the extension, the others use it.
-REGRESS = providers destinations sync_configs connections schemas entities rights tokens managed_auth materialize deletions projections remote steering door jsonb live metadata passthrough drift erasure apply
+REGRESS = providers destinations sync_configs connections schemas entities rights tokens managed_auth materialize deletions newest projections remote steering door jsonb live metadata passthrough drift erasure apply
 # Isolation specs, under test/isolation/specs.
 ISOLATION = configuration feed
 

@@ -6,6 +6,7 @@
 
 #include "held_deletions.hpp"
 #include "pg.hpp"
+#include "postponed.hpp"
 #include "sql.hpp"
 
 namespace supaglue {
@@ -13,6 +14,12 @@ namespace supaglue {
 namespace {
 
 constexpr int kStep = 5000;  // ids of a statement
+
+// How a record was seen. It stands behind the id, after a byte that no id has and that is the least
+// of all: so the order is still that of the ids.
+constexpr char kCame = 'c', kStored = 's';
+constexpr int kMarkLength = 2;
+
 constexpr double kStopShare = 0.2;
 constexpr int64 kStopRows = 50;
 
@@ -23,8 +30,12 @@ struct Absence {
   MemoryContext context;
   MemoryContext scratch;   // a step
   Tuplesortstate *seen;    // ids of the run; may spill to disk
-  text *current;           // of them; null: the end
+  text *current;           // the id of one; null: the end
+  bool came;               // some version of it, not just the word that it is stored
+  bool found;              // among the stored
+  int64 lost;              // stored ids that are not
   int64 different;         // ids that were read of them
+  Postponed *postponed;    // is told of each; or null
   Tuplesortstate *absent;  // ids that are stored, were not seen, and are not held already
   int64 absent_count;
   int64 stored;  // rows that were there before the run and are not deleted
@@ -76,14 +87,35 @@ Datum datum_of_id(const Text *id) {
   return PointerGetDatum(cstring_to_text_with_len(id->data, id->length));
 }
 
+void note(Absence *absence, std::string_view id, char how) {
+  const size_t length = id.size() + kMarkLength;
+  auto *marked = static_cast<text *>(palloc(VARHDRSZ + length));
+  SET_VARSIZE(marked, VARHDRSZ + length);
+  memcpy(VARDATA(marked), id.data(), id.size());
+  VARDATA(marked)[id.size()] = '\0';
+  VARDATA(marked)[id.size() + 1] = how;
+  tuplesort_putdatum(absence->seen, PointerGetDatum(marked), false);
+}
+
+/// The next sighting, without its mark; null at the end.
+text *next_sighting(Absence *absence, bool *came) {
+  Datum value;
+  bool null;
+  if (!next_datum(absence->seen, &value, &null)) return nullptr;
+  text *id = DatumGetTextP(value);
+  *came = VARDATA(id)[VARSIZE(id) - VARHDRSZ - 1] == kCame;
+  SET_VARSIZE(id, VARSIZE(id) - kMarkLength);
+  return id;
+}
+
 /// The next different id that the run saw.
 void advance(Absence *absence) {
   text *last = absence->current;
+  bool last_came = absence->came;
+  int64 sightings = 1;
   const MemoryContext caller = MemoryContextSwitchTo(absence->context);
   for (;;) {
-    Datum value;
-    bool null;
-    absence->current = next_datum(absence->seen, &value, &null) ? DatumGetTextPP(value) : nullptr;
+    absence->current = next_sighting(absence, &absence->came);
     if (absence->current == nullptr) break;
     const size_t length = VARSIZE_ANY_EXHDR(absence->current);
     if (last == nullptr || VARSIZE_ANY_EXHDR(last) != length ||
@@ -92,7 +124,13 @@ void advance(Absence *absence) {
       break;
     }
     pfree(absence->current);
+    ++sightings;
+    last_came = last_came || absence->came;
   }
+  if (last != nullptr && !last_came && !absence->found) ++absence->lost;
+  absence->found = false;
+  if (last != nullptr && absence->postponed != nullptr)
+    judge_postponed(absence->postponed, last, sightings);
   if (last != nullptr) pfree(last);
   MemoryContextSwitchTo(caller);
 }
@@ -104,7 +142,7 @@ bool was_seen(Absence *absence, const char *id) {
     const size_t seen_length = VARSIZE_ANY_EXHDR(absence->current);
     const int common = memcmp(VARDATA_ANY(absence->current), id, Min(seen_length, length));
     if (common > 0 || (common == 0 && seen_length >= length))
-      return common == 0 && seen_length == length;
+      return absence->found = common == 0 && seen_length == length;
   }
   return false;
 }
@@ -172,7 +210,7 @@ bool must_hold(const Absence *absence) {
 }
 
 /// The absent, a step at a time: marked, or held.
-void settle(Absence *absence, bool holds, const char *statement) {
+void mark_or_hold(Absence *absence, bool holds, const char *statement) {
   const MemoryContext caller = MemoryContextSwitchTo(absence->scratch);
   for (bool more = true; more;) {
     auto *ids = static_cast<Text *>(palloc(sizeof(Text) * kStep));
@@ -189,6 +227,26 @@ void settle(Absence *absence, bool holds, const char *statement) {
     CHECK_FOR_INTERRUPTS();
   }
   MemoryContextSwitchTo(caller);
+}
+
+/// Judges the absent, when all of them are known.
+void settle(Absence *absence, const char *marks) {
+  Run *run = absence->marking.run;
+  absence->stored -= run->inserted;
+  // A record that came without its id may be any of those that are absent.
+  const bool unsure = run->rejected > 0;
+  if (unsure && absence->absent_count > 0)
+    warn(run, format(INT64_FORMAT " rows were absent at the provider and stay: they may be the "
+                                  "records that cannot be used",
+                     absence->absent_count));
+  if (unsure) absence->absent_count = 0;
+  const bool holds = must_hold(absence);
+  if (absence->has_held) forget_held(absence->marking.sync->id);
+  tuplesort_performsort(absence->absent);
+  if (!unsure) mark_or_hold(absence, holds, marks);
+  tuplesort_end(absence->absent);
+  run->held = holds ? absence->absent_count : 0;
+  run->held_of = absence->stored;
 }
 
 Tuplesortstate *begin_sort() {
@@ -210,36 +268,28 @@ Absence *begin_absence(const AbsentMarking *marking) {
 
 void note_seen(Absence *absence, const std::vector<const Record *> *records) {
   const MemoryContext caller = MemoryContextSwitchTo(absence->scratch);
-  for (const Record *record : *records) {
-    const Text id = {record->id.data(), static_cast<int>(record->id.size())};
-    tuplesort_putdatum(absence->seen, datum_of_id(&id), false);
-  }
+  for (const Record *record : *records) note(absence, record->id, kCame);
   MemoryContextSwitchTo(caller);
   MemoryContextReset(absence->scratch);
 }
 
-void note_seen(Absence *absence, const std::string_view *ids, int count) {
+void note_stored(Absence *absence, const std::vector<std::string_view> *ids) {
   const MemoryContext caller = MemoryContextSwitchTo(absence->scratch);
-  for (int i = 0; i < count; ++i) {
-    const Text id = {ids[i].data(), static_cast<int>(ids[i].size())};
-    tuplesort_putdatum(absence->seen, datum_of_id(&id), false);
-  }
+  for (const std::string_view id : *ids) note(absence, id, kStored);
   MemoryContextSwitchTo(caller);
   MemoryContextReset(absence->scratch);
 }
 
-int64 settle_absent(Absence *absence) {
-  const Sync *sync = absence->marking.sync;
-  Run *run = absence->marking.run;
+Settled settle_absent(Absence *absence, Postponed *postponed) {
+  const AbsentMarking &marking = absence->marking;
   const MemoryContext caller = MemoryContextSwitchTo(absence->context);
   absence->absent = begin_sort();
-  // A record that came without its id may be any of those that are absent.
-  const bool unsure = run->rejected > 0;
-  absence->has_held = !unsure && has_held(sync->id);
+  absence->has_held = marking.run->rejected == 0 && has_held(marking.sync->id);
+  absence->postponed = postponed;
   tuplesort_performsort(absence->seen);
   advance(absence);
-  const char *walk = walk_statement(absence->marking.table);
-  const char *marks = mark_statement(absence->marking.table);
+  const char *walk = walk_statement(marking.table);
+  const char *marks = mark_statement(marking.table);
   for (char *after = pstrdup(""); after != nullptr;) {
     char *last = walk_after(absence, walk, marks, after);
     pfree(after);
@@ -247,21 +297,9 @@ int64 settle_absent(Absence *absence) {
   }
   while (absence->current != nullptr) advance(absence);
   tuplesort_end(absence->seen);
-  absence->stored -= run->inserted;
-  if (unsure && absence->absent_count > 0)
-    warn(run, format(INT64_FORMAT " rows were absent at the provider and stay: they may be the "
-                                  "records that cannot be used",
-                     absence->absent_count));
-  if (unsure) absence->absent_count = 0;
-  const bool holds = must_hold(absence);
-  if (absence->has_held) forget_held(sync->id);
-  tuplesort_performsort(absence->absent);
-  if (!unsure) settle(absence, holds, marks);
-  tuplesort_end(absence->absent);
-  run->held = holds ? absence->absent_count : 0;
-  run->held_of = absence->stored;
+  if (absence->lost == 0) settle(absence, marks);
   MemoryContextSwitchTo(caller);
-  return absence->different;
+  return {absence->different, absence->lost};
 }
 
 void mark_held(const AbsentMarking *marking) {

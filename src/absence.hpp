@@ -21,14 +21,21 @@ struct AbsentMarking {
 };
 
 struct Absence;
+struct Postponed;
 
 /// Begins to remember what a full run sees, in the current memory context.
 Absence *begin_absence(const AbsentMarking *marking);
 void note_seen(Absence *absence, const std::vector<const Record *> *records);
-void note_seen(Absence *absence, const std::string_view *ids, int count);
+/// The same of records of which it is counted on that they are stored.
+void note_stored(Absence *absence, const std::vector<std::string_view> *ids);
 /// After the last page: marks what is absent, or holds it; adds to run->deleted, sets run->held.
-/// Returns how many different records the run has seen.
-int64 settle_absent(Absence *absence);
+/// On its way it tells `postponed`, unless that is null, of each record how often the run has seen
+/// it. Nothing is marked when rows that were counted on are not stored.
+struct Settled {
+  int64 different;  // records that the run has seen
+  int64 lost;       // rows that were counted on
+};
+Settled settle_absent(Absence *absence, Postponed *postponed);
 
 /// Marks what the sync holds.
 void mark_held(const AbsentMarking *marking);

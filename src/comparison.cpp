@@ -7,9 +7,9 @@
 
 #include "destination.hpp"
 #include "pg.hpp"
-#include "record_columns.hpp"
 #include "sql.hpp"
 #include "stopwatch.hpp"
+#include "versions.hpp"
 
 namespace supaglue {
 
@@ -59,24 +59,26 @@ void compare(Comparison *comparison) {
   const size_t all = comparison->newest.size();
   for (size_t from = 0; from < all; from += kBatch) {
     const auto count = static_cast<int>(std::min(kBatch, all - from));
-    const RecordColumns columns = columns_of(comparison->newest.data() + from, count);
+    const Versions versions = versions_of(comparison->newest.data() + from, count);
     const uint64 changed = destination->execute(
         statement,
         {value_of(comparison->application_id.c_str()), value_of(comparison->customer_id.c_str()),
-         value_of(comparison->provider_name.c_str()), value_of(columns.ids, count),
-         jsonbs_of(columns.raws, count), value_of(columns.stamps, count),
-         value_of(columns.deleted, count)});
+         value_of(comparison->provider_name.c_str()), value_of(versions.ids, count),
+         jsonbs_of(versions.raws, count), value_of(versions.stamps, count),
+         value_of(versions.deleted, count)});
     for (uint64 row = 0; row < changed; ++row)
       comparison->changed[from + static_cast<size_t>(atoi(destination->field(row, 0)))] = true;
   }
   comparison->is_given_up = false;
 }
 
-// Older versions of an unchanged record go with it.
+// Older versions of an unchanged record go with it. Those that are deleted stay: the merge looks
+// for stored rows among the others.
 void move_out(Comparison *comparison, Page *page) {
   std::vector<std::string_view> unchanged;  // sorted, as `newest` is
   for (size_t i = 0; i < comparison->newest.size(); ++i)
-    if (!comparison->changed[i]) unchanged.push_back(comparison->newest[i]->id);
+    if (!comparison->changed[i] && !comparison->newest[i]->deleted)
+      unchanged.push_back(comparison->newest[i]->id);
   comparison->compared += comparison->newest.size();
   comparison->found += unchanged.size();
   comparison->is_given_up =

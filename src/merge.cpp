@@ -14,9 +14,10 @@
 #include "held_deletions.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
+#include "postponed.hpp"
 #include "projection.hpp"
-#include "record_columns.hpp"
 #include "sql.hpp"
+#include "versions.hpp"
 
 namespace supaglue {
 
@@ -44,6 +45,7 @@ struct Merge {
   std::string *last_id;                 // the greatest of the run
   std::vector<const Record *> *newest;  // of the page
   Absence *absence;                     // of a full run
+  Postponed *postponed;                 // of a forced one; null: nothing is
   bool has_held;                        // of another: deletions that it may disprove
   int64 replaced_characters;
 };
@@ -93,17 +95,21 @@ constexpr const char *kColumns =
 // The image of a record is compared, not its meaning: it is cheaper, and 1.0 is not 1.00.
 //
 // A version older than the stored one never overwrites it. Unless the user asked for a full run:
-// then the provider is right even when its clock went back, and only what this very run wrote is
-// protected.
-char *page_statement(const char *table, const Projection *projection, bool overwrite_newer) {
+// then the provider is right even when its clock went back. But it may have a newer version on
+// another page, which is perhaps what is stored; so the statement only says which versions are
+// older, and they wait for the end of the run.
+enum class Older { kIgnored, kPostponed, kWritten };
+
+char *page_statement(const char *table, const Projection *projection, Older older) {
+  const bool postpones = older == Older::kPostponed;
   return format(
       R"(WITH page AS (
-  %7$s
+  %7$s%9$s
 ), change AS MATERIALIZED (
-  SELECT application, customer, provider, id, raw, modified, deleted, known, was_deleted, counted%3$s
+  SELECT application, customer, provider, id, raw, modified, deleted, known, was_deleted, counted, postponed%3$s
   FROM (
     SELECT page.*, stored.id IS NOT NULL AS known, stored.deleted AS was_deleted,
-           stored.emitted_at = $4::timestamptz AS counted, $9::text::jsonb AS lookup
+           stored.emitted_at = $4::timestamptz AS counted, %10$s AS postponed, $9::text::jsonb AS lookup
     FROM page LEFT JOIN LATERAL (
       SELECT t.id, t._supaglue_raw_data AS raw, t._supaglue_last_modified_at AS modified,
              t._supaglue_is_deleted AS deleted, t._supaglue_emitted_at AS emitted_at
@@ -113,8 +119,7 @@ char *page_statement(const char *table, const Projection *projection, bool overw
       OFFSET 0) AS stored ON true
     WHERE CASE WHEN stored.id IS NULL THEN NOT page.deleted
           ELSE (stored.modified IS DISTINCT FROM page.modified OR stored.deleted <> page.deleted
-                OR pg_catalog.record_image_ne(ROW(stored.raw), ROW(page.raw)))
-           AND ((page.modified < stored.modified) IS NOT TRUE OR %2$s) END) AS record
+                OR pg_catalog.record_image_ne(ROW(stored.raw), ROW(page.raw)))%2$s END) AS record
 ), inserted AS (
   INSERT INTO %1$s (%8$s%4$s)
   SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified%5$s
@@ -125,18 +130,22 @@ char *page_statement(const char *table, const Projection *projection, bool overw
     _supaglue_is_deleted = change.deleted, _supaglue_raw_data = change.raw,
     _supaglue_last_modified_at = change.modified%6$s
   FROM change
-  WHERE change.known AND t._supaglue_application_id = change.application
-    AND t._supaglue_customer_id = change.customer AND t._supaglue_provider_name = change.provider
-    AND t.id = change.id
+  WHERE change.known AND change.postponed IS NULL
+    AND t._supaglue_application_id = change.application AND t._supaglue_customer_id = change.customer
+    AND t._supaglue_provider_name = change.provider AND t.id = change.id
   RETURNING t.id, change.counted, change.deleted AND NOT change.was_deleted AS vanished
 )
 SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) FROM updated WHERE NOT counted),
        (SELECT pg_catalog.count(*) FROM updated WHERE vanished AND NOT counted),
-       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change),
-       greatest((SELECT pg_catalog.max(id) FROM inserted), (SELECT pg_catalog.max(id) FROM updated)))",
-      table, overwrite_newer ? "stored.emitted_at <> $4::timestamptz" : "false",
+       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change WHERE postponed IS NULL),
+       greatest((SELECT pg_catalog.max(id) FROM inserted), (SELECT pg_catalog.max(id) FROM updated)),
+       (SELECT pg_catalog.string_agg(postponed::text, ' ') FROM change))",
+      table, older == Older::kIgnored ? " AND (page.modified < stored.modified) IS NOT TRUE" : "",
       values_of(projection), for_columns(projection, ", @"), for_columns(projection, ", value_#"),
-      for_columns(projection, ", @ = change.value_#"), kPage, kColumns);
+      for_columns(projection, ", @ = change.value_#"), kPage, kColumns,
+      postpones ? ", pg_catalog.generate_subscripts($5::text[], 1) AS number" : "",
+      postpones ? "CASE WHEN page.modified < stored.modified THEN page.number END"
+                : "NULL::integer");
 }
 
 // The same where nothing is stored: no row is looked for.
@@ -151,7 +160,7 @@ char *new_statement(const char *table, const Projection *projection) {
   RETURNING id
 )
 SELECT (SELECT pg_catalog.count(*) FROM inserted), 0, 0,
-       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change), (SELECT pg_catalog.max(id) FROM inserted))",
+       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change), (SELECT pg_catalog.max(id) FROM inserted), NULL)",
       table, values_of(projection), for_columns(projection, ", @"),
       for_columns(projection, ", value_#"), kPage, kColumns);
 }
@@ -232,18 +241,16 @@ bool are_new(Merge *merge, const Record *const *records, int count) {
   });
 }
 
-void merge_batch(Merge *merge, int from, int count) {
+/// Merges some versions, and counts what that changed.
+void merge_versions(Merge *merge, const char *statement, const Versions *versions) {
   const Sync *sync = merge->sync;
-  const Record *const *records = merge->newest->data() + from;
-  const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
-  const RecordColumns columns = columns_of(records, count);
-  MemoryContextSwitchTo(caller);
+  const int count = versions->count;
   merge->destination->execute(
-      are_new(merge, records, count) ? merge->new_statement : merge->page_statement,
+      statement,
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
-       value_of(merge->emitted_at), value_of(columns.ids, count), jsonbs_of(columns.raws, count),
-       value_of(columns.stamps, count), value_of(columns.deleted, count),
-       value_of(merge->projection->lookup)});
+       value_of(merge->emitted_at), value_of(versions->ids, count),
+       jsonbs_of(versions->raws, count), value_of(versions->stamps, count),
+       value_of(versions->deleted, count), value_of(merge->projection->lookup)});
   const auto count_at = [&](int column) {
     return strtoll(merge->destination->field(0, column), nullptr, 10);
   };
@@ -254,6 +261,27 @@ void merge_batch(Merge *merge, int from, int count) {
   merge->run->values_nulled += count_at(3);
   if (const char *written = merge->destination->field(0, 4))
     merge->run->witness = MemoryContextStrdup(merge->context, written);
+}
+
+/// Those versions of the last statement that it found to be older than what is stored.
+void postpone_older(Merge *merge, const Versions *versions) {
+  const char *numbers = merge->destination->field(0, 5);
+  if (numbers == nullptr) return;
+  if (merge->postponed == nullptr) merge->postponed = begin_postponed(merge->context);
+  char *end = nullptr;
+  for (const char *at = numbers; *at != '\0'; at = end)
+    postpone(merge->postponed, versions, static_cast<int>(strtol(at, &end, 10)) - 1);
+}
+
+void merge_batch(Merge *merge, int from, int count) {
+  const Record *const *records = merge->newest->data() + from;
+  const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
+  const Versions versions = versions_of(records, count);
+  MemoryContextSwitchTo(caller);
+  merge_versions(merge,
+                 are_new(merge, records, count) ? merge->new_statement : merge->page_statement,
+                 &versions);
+  postpone_older(merge, &versions);
   MemoryContextReset(merge->scratch);
 }
 
@@ -327,7 +355,8 @@ void project(Merge *merge) {
   if (run->broken != nullptr)
     warn(run, format("mapped to fields that the object does not have: %s", run->broken));
   merge->projection = fit_to_table(merge, wanted);
-  merge->page_statement = page_statement(table_of(sync), merge->projection, run->forced);
+  merge->page_statement = page_statement(table_of(sync), merge->projection,
+                                         run->forced ? Older::kPostponed : Older::kIgnored);
   merge->new_statement = new_statement(table_of(sync), merge->projection);
   recompute(merge);
   MemoryContextSwitchTo(caller);
@@ -409,50 +438,48 @@ void leave_out_deleted(Merge *merge) {
       [&] { std::erase_if(*merge->newest, [](const Record *record) { return record->deleted; }); });
 }
 
-/// Whether the rows that were there unchanged when the page was kept are there still.
-bool holds_unchanged(Merge *merge, const std::string_view *ids, int count) {
-  const Sync *sync = merge->sync;
-  const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
-  const Text *texts = texts_of(ids, count);
-  MemoryContextSwitchTo(caller);
-  merge->destination->execute(format(
-                                  R"(SELECT pg_catalog.count(*) FROM (
-  SELECT $1::text AS application, $2::text AS customer, $3::text AS provider, pg_catalog.unnest($4::text[]) AS id) AS page
-CROSS JOIN LATERAL (
-  SELECT t.id FROM %s AS t
-  WHERE t._supaglue_application_id = page.application AND t._supaglue_customer_id = page.customer
-    AND t._supaglue_provider_name = page.provider AND t.id = page.id
-  OFFSET 0) AS stored)",
-                                  table_of(sync)),
-                              {value_of(sync->application_id), value_of(sync->customer_id),
-                               value_of(sync->provider_name), value_of(texts, count)});
-  MemoryContextReset(merge->scratch);
-  return strtoll(merge->destination->field(0, 0), nullptr, 10) == count;
-}
-
 /// What the fetcher found stored as it came is seen, and counted.
-bool note_unchanged(Merge *merge, const Page *page) {
-  const int count = static_cast<int>(page->unchanged.size());
-  for (int from = 0; from < count; from += kBatch)
-    if (!holds_unchanged(merge, page->unchanged.data() + from, Min(kBatch, count - from)))
-      return false;
-  if (count > 0) note_seen(merge->absence, page->unchanged.data(), count);
+void note_unchanged(Merge *merge, const Page *page) {
+  const auto count = static_cast<int64>(page->unchanged.size());
+  if (count > 0) note_stored(merge->absence, &page->unchanged);
   merge->run->records_read += count;
   merge->run->unchanged += count;
-  return true;
 }
+
+int64 written_by(const Run *run) { return run->inserted + run->updated + run->deleted; }
 
 void merge_records(Merge *merge, const Page *page) {
   Run *run = merge->run;
   const int count = static_cast<int>(merge->newest->size());
-  const int64 written_before = run->inserted + run->updated + run->deleted;
+  const int64 written_before = written_by(run);
   for (int from = 0; from < count; from += kBatch)
     merge_batch(merge, from, Min(kBatch, count - from));
-  const int64 written = run->inserted + run->updated + run->deleted - written_before;
+  const int64 written = written_by(run) - written_before;
   run->unchanged += static_cast<int64>(page->records.size()) - written;
   if (merge->has_held) release_seen(merge);
 }
 
+/// Of what was postponed, and so counted as unchanged, that which the provider has nothing newer
+/// of.
+void write_postponed(Merge *merge) {
+  Run *run = merge->run;
+  const int64 written_before = written_by(run);
+  const char *statement = page_statement(table_of(merge->sync), merge->projection, Older::kWritten);
+  for (bool more = true; more;) {
+    const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
+    const Versions versions = due_versions(merge->postponed, kBatch);
+    MemoryContextSwitchTo(caller);
+    more = versions.count > 0;
+    if (more) merge_versions(merge, statement, &versions);
+    MemoryContextReset(merge->scratch);
+    CHECK_FOR_INTERRUPTS();
+  }
+  end_postponed(merge->postponed);
+  run->unchanged -= written_by(run) - written_before;
+}
+
+/// What can be done only when a full run has seen everything. Returns how many different records
+/// that was.
 /// How many stored records were changed since the run began.
 int64 changed_meanwhile(Merge *merge) {
   const Sync *sync = merge->sync;
@@ -482,6 +509,16 @@ void check_count(Merge *merge, int64 different) {
               said, different));
 }
 
+/// What was not seen, and what was seen in older versions only. False: rows that the pages count on
+/// are gone.
+bool settle(Merge *merge) {
+  const Settled settled = settle_absent(merge->absence, merge->postponed);
+  if (settled.lost > 0) return false;
+  if (merge->postponed != nullptr) write_postponed(merge);
+  check_count(merge, settled.different);
+  return true;
+}
+
 }  // namespace
 
 Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
@@ -507,10 +544,10 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   return merge;
 }
 
-bool merge_page(Merge *merge, const Page *page) {
+void merge_page(Merge *merge, const Page *page) {
   Run *run = merge->run;
   project(merge);
-  if (!note_unchanged(merge, page)) return false;
+  note_unchanged(merge, page);
   guard([&] { newest_versions(*page, merge->newest); });
   run->keys_only ? leave_out_deleted(merge) : merge_records(merge, page);
   run->records_read += static_cast<int64>(page->records.size() + page->rejects.size());
@@ -518,14 +555,13 @@ bool merge_page(Merge *merge, const Page *page) {
   merge->replaced_characters += page->replaced_characters;
   if (merge->absence != nullptr) note_seen(merge->absence, merge->newest);
   store_rejects(merge, page);
-  return true;
 }
 
-void finish_merge(Merge *merge) {
+bool finish_merge(Merge *merge) {
   Run *run = merge->run;
   project(merge);
   check_rejects(run);
-  if (merge->absence != nullptr) check_count(merge, settle_absent(merge->absence));
+  if (merge->absence != nullptr && !settle(merge)) return false;
   if (run->held > 0)
     warn(run, format(INT64_FORMAT " of " INT64_FORMAT
                                   " rows were absent at the provider: their deletion is held",
@@ -537,6 +573,7 @@ void finish_merge(Merge *merge) {
     warn(run, format(INT64_FORMAT " characters that no text can hold were replaced by U+FFFD",
                      merge->replaced_characters));
   if (merge->destination->is_remote()) record_at_destination(merge);
+  return true;
 }
 
 bool remote_run_committed(Destination *destination, const Sync *sync, Run *run) {

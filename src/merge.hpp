@@ -19,12 +19,12 @@ struct Merge;
 /// the current memory context.
 Merge *begin_merge(Destination *destination, const Sync *sync, Run *run);
 /// Merges a page and adds to the run's counts, records_read and rejected too; the
-/// unusable records go to our own table of rejects. False: rows that the page says are stored as
-/// they came are no more; the run is void.
-bool merge_page(Merge *merge, const Page *page);
+/// unusable records go to our own table of rejects.
+void merge_page(Merge *merge, const Page *page);
 /// Ends it after the last page of a complete run: absence, rows_stored, and a remote destination's
-/// _supaglue_syncs. Raises 22000 when too many records were unusable.
-void finish_merge(Merge *merge);
+/// _supaglue_syncs. Raises 22000 when too many records were unusable. False: rows that its pages
+/// say are stored as they came are no more, and the run is void.
+bool finish_merge(Merge *merge);
 
 /// Whether a remote destination has committed this very run before (and this server did not live to
 /// record it); fills emitted_at, counts and rows_stored. In a transaction of the destination.

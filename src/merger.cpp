@@ -73,7 +73,7 @@ void prepare_table(Merging *merging) {
   merging->destination = destination;
 }
 
-void merge_pages(Merging *merging, Merge *merge, const Run *run, const Fetched *fetched) {
+void merge_pages(Merge *merge, const Run *run, const Fetched *fetched) {
   MemoryContext page_context =
       AllocSetContextCreate(CurrentMemoryContext, "supaglue page", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext before = MemoryContextSwitchTo(page_context);
@@ -81,10 +81,7 @@ void merge_pages(Merging *merging, Merge *merge, const Run *run, const Fetched *
     const bytea *packed = read_from_spool(fetched->slot, run->id, number);
     auto *page = make_in<Page>(page_context);
     guard([&] { *page = Page::unpack({VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed)}); });
-    if (!merge_page(merge, page)) {
-      merging->robbed = true;
-      elog(ERROR, "the table lost rows while run " INT64_FORMAT " was under way", run->id);
-    }
+    merge_page(merge, page);
     MemoryContextReset(page_context);
     CHECK_FOR_INTERRUPTS();
   }
@@ -119,8 +116,10 @@ void merge_run(Merging *merging) {
   const bool merged = destination->is_remote() && remote_run_committed(destination, sync, run);
   if (!merged && heed_record(destination, sync, run)) merge = begin_merge(destination, sync, run);
   if (merge != nullptr) {
-    merge_pages(merging, merge, run, &fetched);
-    finish_merge(merge);
+    merge_pages(merge, run, &fetched);
+    merging->robbed = !finish_merge(merge);
+    if (merging->robbed)  // what it has written is to be undone
+      elog(ERROR, "the table lost rows while run " INT64_FORMAT " was under way", run->id);
   }
   destination->commit();
   merged || merge != nullptr ? finish_run(sync, run) : start_over(sync, run);

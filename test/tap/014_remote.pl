@@ -46,6 +46,18 @@ is(query("select status from supaglue.wait_for_sync($sync)"), 'SUCCESS', 'when i
 is(there(q(select count(*) from "salesforce_Contact" where _supaglue_raw_data->>'Title' = 'Later')), '30', 'with all rows');
 is($simulator->counters->{query}, 0, 'without asking the provider again');
 
+# --- All that the provider has is older ---------------------------------------------------------------------------
+sub stamped
+{
+	my ($stamp, $title) = @_;
+	$simulator->control('update', { org => 'acme', object => 'Contact', where => 'LastName != null',
+		set => { Title => $title, SystemModstamp => $stamp } });
+	query("select supaglue.trigger_sync($sync, true)");
+	return query("select concat_ws(' ', status, records_updated, records_unchanged) from supaglue.wait_for_sync($sync)");
+}
+is(stamped('1999-01-01T00:00:00.000+0000', 'Restored'), 'SUCCESS 30 0', 'a full run writes older versions');
+is(there(q(select count(*) from "salesforce_Contact" where _supaglue_raw_data->>'Title' = 'Restored')), '30', 'when there are no others');
+
 # --- Killed between the two commits -----------------------------------------------------------------------------
 $simulator->control('update', { org => 'acme', object => 'Contact', where => 'LastName != null', set => { Title => 'Twice' } });
 query("create function stop_here() returns trigger language plpgsql as \$\$

@@ -16,7 +16,8 @@ sub query { return $node->safe_psql('postgres', $_[0]) }
 sub at_provider { my ($what, %how) = @_; return $simulator->control($what, { org => 'acme', object => 'Contact', %how }) }
 
 my $table = 'supaglue_data."salesforce_Contact"';
-sync_salesforce($node, $simulator, config => { period_ms => 3600000, strategy => 'full then incremental' });
+sync_salesforce($node, $simulator, config => { period_ms => 3600000, strategy => 'full then incremental',
+	auto_start_on_connection => JSON::PP::false });
 my $sync = query("select supaglue.sync_id('acme', 'salesforce', 'Contact')");
 
 # What lies in the spool of the run under way when it has kept two pages of three; then it goes on, after `meanwhile`.
@@ -24,7 +25,7 @@ sub spooled
 {
 	my ($meanwhile) = @_;
 	$simulator->control('hold', { match => { org => 'acme', kind => 'query_more', path_contains => '-2000' } });
-	query("select supaglue.trigger_sync($sync, true)") if query("select last_success_at is not null from supaglue.syncs where id = $sync") eq 't';
+	query("select supaglue.trigger_sync($sync, true)");
 	wait_until(sub { $simulator->ask('held')->{held} > 0 }, 'the third page is asked for');
 	wait_until(sub { query("select coalesce(max(pages), 0) from supaglue_internal.runs where sync_id = $sync") == 2 }, 'two pages are kept');
 	my $bytes = query('select coalesce(sum(length(packed)), 0) from supaglue_internal.spool where run_id = (select id from supaglue_internal.runs)');
@@ -53,6 +54,7 @@ sub is_true { is(untrue(), 0, "$_[0]: the table is the truth"); return }
 my $first = spooled();
 is(ends(), 'SUCCESS initial full 3000 3000 0 0 0', 'the first run');
 is_true('at first');
+query("select supaglue.resume_sync($sync)");
 my $stamp = query("select max(_supaglue_emitted_at) from $table");
 cmp_ok(spooled(), '<', $first / 20, 'of what is stored unchanged a twentieth is kept at most');
 is(ends(), 'SUCCESS manual full 3000 0 0 3000 0', 'all is counted');
@@ -75,6 +77,18 @@ spooled(sub { $node->stop('immediate') });
 $node->start;
 is(ends(), 'SUCCESS manual full 2999 0 2 2997 0', 'a run goes on with pages of which ids were kept');
 is_true('after a crash');
+
+# --- One that is stored as it came, and then comes as deleted on a later page ------------------------------------------------
+my ($again, $gone) = @ids[ 30, 2100 ];
+at_provider('update', id => $gone, set => { Title => 'Newer' });
+$simulator->control('fault', { match => { org => 'acme', kind => 'query_more', path_contains => '-2000' }, kind => 'edit',
+	find => qq("Id":"$gone","IsDeleted":false), body => qq("Id":"$again","IsDeleted":true) });
+spooled();
+is(ends(), 'SUCCESS manual full 2999 0 0 2998 2', 'the run counts on no row that it deletes itself');
+is(query("select string_agg(id, ' ' order by id) from $table where _supaglue_is_deleted and id in ('$again', '$gone')"), "$again $gone", 'both are deleted');
+spooled();
+is(ends(), 'SUCCESS manual full 2999 0 2 2997 0', 'and come back');
+is_true('after that');
 
 # --- Rows that are there no more when the run is merged ----------------------------------------------------------------
 my $last = query("select last_run_id from supaglue.syncs where id = $sync");

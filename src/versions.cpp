@@ -1,10 +1,9 @@
-// pg: records as columns. See record_columns.hpp.
+// pg: versions of records. See versions.hpp.
 #include "stamp.hpp"
 
-#include "destination.hpp"
 #include "pg.hpp"
-#include "record_columns.hpp"
 #include "sql.hpp"
+#include "versions.hpp"
 
 namespace supaglue {
 
@@ -25,25 +24,19 @@ Text *ids_of(const Record *const *records, int count) {
   return ids;
 }
 
-Text *texts_of(const std::string_view *texts, int count) {
-  auto *result = array_for<Text>(count);
-  for (int i = 0; i < count; ++i) result[i] = text_of(texts[i]);
-  return result;
-}
-
-RecordColumns columns_of(const Record *const *records, int count) {
-  const RecordColumns columns = {ids_of(records, count), array_for<Text>(count),
-                                 array_for<TimestampTz>(count), array_for<bool>(count)};
+Versions versions_of(const Record *const *records, int count) {
+  const Versions versions = {count, ids_of(records, count), array_for<Text>(count),
+                             array_for<TimestampTz>(count), array_for<bool>(count)};
   guard([&] {
     for (int i = 0; i < count; ++i) {
       const Record &record = *records[i];
       const auto stamp = read_stamp(record.modified);
-      columns.raws[i] = text_of(record.raw);
-      columns.stamps[i] = stamp ? time_of_ms(*stamp) : DT_NOBEGIN;
-      columns.deleted[i] = record.deleted;
+      versions.raws[i] = text_of(record.raw);
+      versions.stamps[i] = stamp ? time_of_ms(*stamp) : DT_NOBEGIN;
+      versions.deleted[i] = record.deleted;
     }
   });
-  return columns;
+  return versions;
 }
 
 }  // namespace supaglue
