@@ -41,6 +41,11 @@ bool memory_allows(const Jobs *jobs, const Job *job) {
   return taken == 0 || taken + job->weight <= limit;
 }
 
+// Providers may tell more than was asked for.
+void leave_keys(Page *page) {
+  for (Record &record : page->records) record.raw = record.modified = {};
+}
+
 // Takes the page that has come and makes it ready to be kept.
 void take_page(Job *job) {
   Page page = job->fetch->take_page();
@@ -49,6 +54,7 @@ void take_page(Job *job) {
   // A page of nothing need not be kept: reading it again costs what it cost.
   if (page.records.empty() && page.rejects.empty() && !job->fetch->keeps_cursor()) return;
   const Source &source = job->fetch->source();
+  if (job->keys_only) leave_keys(&page);
   job->page = std::move(page);
   job->cursor = source.cursor().dump();
   job->pending = Job::Pending::kPage;
@@ -209,7 +215,7 @@ void begin_job(Jobs *jobs, const Lease *lease) {
                       "No object of the provider is named for it.",
                       "Call supaglue.set_entity_mapping().");
         task.object = lease->object;
-        task.keys_only = lease->keys_only;
+        task.keys_only = job->keys_only = lease->keys_only;
         task.with_deleted = !lease->keys_only;
         if (lease->since != nullptr) task.since = lease->since;
         if (lease->until != nullptr) task.selection.filter = stamped_until(lease->until);

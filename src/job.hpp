@@ -29,6 +29,7 @@ struct Job {
   int64 moves = 0;
   int64 records = 0, requests_before = 0, bytes_before = 0;
   int64 provider_key = 0;
+  bool keys_only = false;  // as Run::keys_only
   std::unique_ptr<Fetch> fetch;
   bool parked = false;  // its connection is, and the run's row says so
   bool in_flight = false;
