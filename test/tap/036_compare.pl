@@ -4,7 +4,6 @@ use strict;
 use warnings;
 use lib 'lib';
 
-use HTTP::Tiny;
 use JSON::PP ();
 use PostgreSQL::Test::Utils;
 use Supaglue;
@@ -39,16 +38,7 @@ sub ends
 	return query("select concat_ws(' ', status, reason, strategy, records_read, records_inserted, records_updated, records_unchanged, records_deleted,
 		error_class, nullif(array_to_string(warnings, ';'), '')) from supaglue.sync_runs where sync_id = $sync order by id desc limit 1");
 }
-sub untrue
-{
-	my $answer = HTTP::Tiny->new->get($simulator->url . '/control/records?org=acme&object=Contact&iso=1');
-	die "records: $answer->{status}" unless $answer->{success};
-	my $truth = join ',', grep { /\S/ } split /\n/, $answer->{content};
-	return query("select count(*) from jsonb_array_elements(\$truth\$[$truth]\$truth\$) as record
-		full join (select * from $table where not _supaglue_is_deleted) t on t.id = record->>'Id'
-		where record is distinct from _supaglue_raw_data");
-}
-sub is_true { is(untrue(), 0, "$_[0]: the table is the truth"); return }
+sub is_true { is(untrue($node, $simulator, 'acme', 'Contact'), 0, "$_[0]: the table is the truth"); return }
 
 # --- Unchanged ---------------------------------------------------------------------------------------------------------
 my $first = spooled();

@@ -15,7 +15,7 @@ use Time::HiRes qw(time usleep);
 
 use Supaglue::Simulator;
 
-our @EXPORT = qw(new_node new_simulator wait_until sync_salesforce sync_hubspot wait_for_sync to_json);
+our @EXPORT = qw(new_node new_simulator wait_until sync_salesforce sync_hubspot wait_for_sync untrue to_json);
 
 my $json = JSON::PP->new->canonical->allow_nonref;
 
@@ -157,6 +157,19 @@ sub wait_for_sync
 	return $node->safe_psql($dbname // 'postgres',
 		"select status from supaglue.wait_for_sync("
 		  . "supaglue.sync_id('$customer', '$provider', '$object', $type))");
+}
+
+# How many of the records that Salesforce has are not so in the table of their object, or are not there.
+sub untrue
+{
+	my ($node, $simulator, $org, $object) = @_;
+	my $answer = $simulator->{http}->get($simulator->url . "/control/records?org=$org&object=$object&iso=1");
+	croak "records: $answer->{status}" unless $answer->{success};
+	my $truth = join ',', grep { /\S/ } split /\n/, $answer->{content};
+	return $node->safe_psql('postgres', "select count(*) from jsonb_array_elements(\$truth\$[$truth]\$truth\$) as record
+		full join (select * from supaglue_data.\"salesforce_$object\" where not _supaglue_is_deleted and _supaglue_customer_id = '$org') t
+			on t.id = record->>'Id'
+		where record is distinct from _supaglue_raw_data");
 }
 
 1;
