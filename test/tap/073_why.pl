@@ -145,7 +145,8 @@ wait_until(sub { query("select string_agg(split_part(cause, ' ', 1), ' ') from s
 pass('what is worst comes first');
 unlike(query("select w from supaglue.customers c, supaglue.why(c.customer_id) w"), qr/hidden/, 'no secret is told');
 
-is(query("select string_agg(customer_id || ' ' || status, ', ' order by customer_id) from supaglue.connections where status <> 'active'"),
+is(query("select string_agg(customer_id || ' ' || status, ', ' order by customer_id) from supaglue.connections
+	where status <> 'active' and customer_id <> 'slow'"), # whose request may have timed out by now
 	join(', ', map { "$_ " . ($_ =~ /app|revoked/ ? 'reauthorization_required' : 'degraded') } qw(app down forbidden garbage gone rejects revoked)),
 	'the view of connections tells it in a word');
 like(query("select status_reason from supaglue.connections where customer_id = 'forbidden'"), qr/^Contact: .*words of the provider/, '... and the reason');
