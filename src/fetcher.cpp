@@ -23,7 +23,7 @@ namespace supaglue {
 namespace {
 
 constexpr size_t kParkedAtOnce = 100;
-constexpr size_t kClaimsAtOnce = 20;
+constexpr size_t kClaimsAtOnce = 100;
 constexpr int64 kCrowdedMs = 1'000;
 constexpr size_t kCrowdAtOnce = 100;   // of those that wait for a slot, to be told
 constexpr int64 kWorthMs = 2'000;      // of a wait, for its being told
@@ -46,6 +46,7 @@ struct Fetcher {
   int workers = 0;
   int slot = 0;
   bool crowded = false;  // a sync that is due found no slot
+  bool freed = false;    // ... but now there may be one
   std::set<int64> told;  // of those that wait for a slot, whose rows say so
   int64 next_telling_ms = 0;
   size_t turn = 0;           // whose turn it is to be tended first
@@ -241,10 +242,12 @@ void claim(Fetcher *fetcher, const int64 *sync_ids, size_t count) {
   auto **leases = static_cast<Lease **>(palloc0(sizeof(Lease *) * count));
   const Outcome outcome = work([&] {
     MemoryContextSwitchTo(context);
-    for (size_t i = 0; i < count; ++i) {
-      leases[i] = claim_run(sync_ids[i], fetcher->place.number, fetcher->slot);
-      if (leases[i] == nullptr) read_syncs(fetcher, &sync_ids[i], 1);
-    }
+    claim_runs(sync_ids, static_cast<int>(count), fetcher->place.number, fetcher->slot, leases);
+    auto *refused = static_cast<int64 *>(palloc(sizeof(int64) * count));
+    int refused_count = 0;
+    for (size_t i = 0; i < count; ++i)
+      if (leases[i] == nullptr) refused[refused_count++] = sync_ids[i];
+    if (refused_count > 0) read_syncs(fetcher, refused, refused_count);
   });
   if (outcome.standing != Standing::kReady) {
     fetcher->jobs.served = false;
@@ -341,6 +344,7 @@ int64 rest_ms(const Fetcher *fetcher) {
   const int64 now = now_ms();
   const Jobs &jobs = fetcher->jobs;
   if (jobs.starved && jobs.moved) return 0;  // memory became free
+  if (fetcher->crowded && fetcher->freed) return 0;
   int64 until = std::min(fetcher->next_look_ms, fetcher->next_tidy_ms);
   const auto at = [&](int64 time) {
     if (time > 0) until = std::min(until, time);
@@ -372,6 +376,7 @@ void tend_all(Fetcher *fetcher) {
   tend_refreshes(&fetcher->refreshes, &fetcher->jobs);
   tend_revocations(&fetcher->revocations, &fetcher->pool);
   claim_due(fetcher);
+  guard([&] { count_awaited(&fetcher->jobs); });
   size_t count;
   Job **jobs = all_jobs(&fetcher->jobs, &count);
   const size_t first = count == 0 ? 0 : fetcher->turn++ % count;
@@ -379,6 +384,7 @@ void tend_all(Fetcher *fetcher) {
   for (size_t i = 0; i < count; ++i) tend(fetcher, jobs[(first + i) % count]);
   if (fetcher->jobs.served)
     hand_over_jobs(&fetcher->jobs, fetcher->whole.data(), fetcher->whole.size());
+  fetcher->freed = fetcher->jobs.by_run.size() < count;
   tell_budgets(&fetcher->jobs.budgets);
 }
 

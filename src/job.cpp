@@ -35,10 +35,7 @@ void drop_job(Jobs *jobs, Job *job) {
 // Whether another answer may be asked for without too much lying in memory.
 bool memory_allows(const Jobs *jobs, const Job *job) {
   const size_t limit = static_cast<size_t>(settings.memory_limit_mb) << 20;
-  size_t taken = 0;
-  for (const auto &[run_id, other] : jobs->by_run)
-    if (other->in_flight) taken += other->weight;
-  return taken == 0 || taken + job->weight <= limit;
+  return jobs->awaited == 0 || jobs->awaited + job->weight <= limit;
 }
 
 // Takes the page that has come and makes it ready to be kept.
@@ -67,12 +64,16 @@ void take_restart(Job *job) {
                 "The run began " + std::to_string(job->restarts) + " times.");
 }
 
-// What the source tells of itself, when it is new.
+// What the source tells of itself, when it is new. The plan is for a successor, who needs it with a
+// page only.
 void take_notes(Job *job) {
   const Source &source = job->fetch->source();
-  const Json plan = source.plan(), metadata = source.metadata();
-  job->plan = plan.is_null() ? "" : plan.dump();
-  job->metadata = metadata.is_null() ? "" : metadata.dump();
+  if (job->pending == Job::Pending::kPage) {
+    const Json plan = source.plan();
+    job->plan = plan.is_null() ? "" : plan.dump();
+  }
+  const Json metadata = source.metadata();
+  job->metadata = metadata.is_null() || metadata == job->metadata_kept ? "" : metadata.dump();
 }
 
 void note_moves(Job *job, int64 now) {
@@ -95,11 +96,9 @@ Progress progress_of(const Job *job) {
     progress.bytes_received += job->fetch->counters().bytes_received;
     progress.provider_count = job->fetch->source().total();
     progress.provider_time_ms = job->fetch->first_request_at_ms();
-    // The plan is for a successor, who needs it with a page only.
     if (job->pending == Job::Pending::kPage && job->plan != job->plan_kept)
       progress.plan = job->plan.c_str();
-    if (!job->metadata.empty() && job->metadata != job->metadata_kept)
-      progress.metadata = job->metadata.c_str();
+    if (!job->metadata.empty()) progress.metadata = job->metadata.c_str();
   }
   return progress;
 }
@@ -129,7 +128,8 @@ void kept_page(Job *job) {
   guard([&] {
     job->packed = std::string();
     job->plan_kept = job->plan;
-    job->metadata_kept = job->metadata;
+    if (!job->metadata.empty()) job->metadata_kept = Json::parse(job->metadata);
+    job->metadata.clear();
   });
 }
 
@@ -141,6 +141,12 @@ bool is_passing(const ErrorData *error) {
 }
 
 }  // namespace
+
+void count_awaited(Jobs *jobs) {
+  jobs->awaited = 0;
+  for (const auto &[run_id, job] : jobs->by_run)
+    if (job->in_flight) jobs->awaited += job->weight;
+}
 
 Job **all_jobs(const Jobs *jobs, size_t *count) {
   *count = jobs->by_run.size();
@@ -211,8 +217,11 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         if (lease->since != nullptr) task.since = lease->since;
         if (lease->until != nullptr) task.selection.filter = stamped_until(lease->until);
         if (lease->known != nullptr) task.metadata = Json::parse(lease->known);
-        if (!task.metadata.is_null()) job->metadata_kept = task.metadata.dump();
-        if (lease->last_known != nullptr) task.known = Json::parse(lease->last_known);
+        job->metadata_kept = task.metadata;
+        if (lease->known != nullptr)
+          task.known = task.metadata;  // what is known is then what the last run knew
+        else if (lease->last_known != nullptr)
+          task.known = Json::parse(lease->last_known);
         task.now_ms = now_ms;
         const Json config = Json::parse(lease->config);
         if (const auto excluded = config.find("exclude_fields"); excluded != config.end())
@@ -249,10 +258,12 @@ bool advance_job(Jobs *jobs, Job *job) {
           job->moved_at_ms = now;  // it waits for others
           return;
         }
+        if (job->in_flight) jobs->awaited -= job->weight;
         const Fetch::State state = job->fetch->advance(now, random);
         note_moves(job, now);
         take_restart(job);
         job->in_flight = state == Fetch::State::kBusy;
+        if (job->in_flight) jobs->awaited += job->weight;
         job->needs_token = state == Fetch::State::kNeedsToken;
         moved = state != Fetch::State::kBusy;
         if (state == Fetch::State::kPage) take_page(job);
@@ -308,7 +319,7 @@ bool record_job(Jobs *jobs, Job *job) {
         keep_in_spool(job->slot, job->run_id, job->pages + 1, job->cursor.c_str(),
                       job->packed.data(), job->packed.size());
     } else if (pending == Job::Pending::kEnd) {
-      held = hand_over(&lease, &progress);
+      hand_over(&lease, &progress, 1);
     } else {
       const int64 not_before_ms = not_before_of(jobs, job);
       held = fail_lease(&lease, &progress, job->error_class, job->error_message, not_before_ms);
@@ -335,13 +346,13 @@ bool record_job(Jobs *jobs, Job *job) {
 
 void hand_over_jobs(Jobs *jobs, Job *const *whole, size_t count) {
   if (count == 0) return;
-  const Outcome outcome = work([&] {
-    for (size_t i = 0; i < count; ++i) {
-      const Lease lease = lease_of(whole[i]);
-      const Progress progress = guard([&] { return progress_of(whole[i]); });
-      hand_over(&lease, &progress);
-    }
-  });
+  auto *leases = static_cast<Lease *>(palloc(sizeof(Lease) * count));
+  auto *progress = static_cast<Progress *>(palloc(sizeof(Progress) * count));
+  for (size_t i = 0; i < count; ++i) {
+    leases[i] = lease_of(whole[i]);
+    progress[i] = guard([&] { return progress_of(whole[i]); });
+  }
+  const Outcome outcome = work([&] { hand_over(leases, progress, static_cast<int>(count)); });
   if (outcome.standing != Standing::kReady) jobs->served = false;
   for (size_t i = 0; i < count && jobs->served; ++i)
     outcome.done() ? drop_job(jobs, whole[i]) : static_cast<void>(record_job(jobs, whole[i]));

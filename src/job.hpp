@@ -36,7 +36,9 @@ struct Job {
   size_t weight = 2 << 20;  // what its answer may take in memory: a guess before the first
   int64 not_before_ms = 0;
   Pending pending = Pending::kNothing;
-  std::string packed, cursor, plan, plan_kept, metadata, metadata_kept;
+  std::string packed, cursor, plan, plan_kept;
+  std::string metadata;  // when it is not what is kept already
+  Json metadata_kept;
   char error_class[32] = "";
   char error_message[2048] = "";
 };
@@ -46,11 +48,14 @@ struct Jobs {
   Pool &pool;
   std::map<int64, std::unique_ptr<Job>> by_run;
   Budgets budgets;
+  size_t awaited = 0;  // memory that the answers may take that are asked for
   // Of this round: whether one was not let ask for lack of memory, and whether an answer was taken.
   bool starved = false, moved = false;
   bool served = false;  // whether the database may be served, as the last transaction found
 };
 
+/// The beginning of a round: counts anew what of memory the answers in flight may take.
+void count_awaited(Jobs *jobs);
 /// All of them as a plain array, in the current context.
 Job **all_jobs(const Jobs *jobs, size_t *count);
 /// Begins, or goes on with, a run that is leased.

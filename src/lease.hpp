@@ -43,9 +43,9 @@ struct Progress {
   const char *metadata;
 };
 
-/// Begins the run that a sync is due for. Null when it must not run now: it is gone, locked,
-/// paused, or runs already.
-Lease *claim_run(int64 sync_id, int worker, int slot);
+/// Begins the runs that syncs are due for. A lease is null where none may begin now: the sync is
+/// gone, locked, paused, or runs already.
+void claim_runs(const int64 *sync_ids, int count, int worker, int slot, Lease **leases);
 /// How often a run may end the process that works on it, or fail its merge for good, before its
 /// sync is put in quarantine.
 constexpr int kMostStrikes = 3;
@@ -62,8 +62,8 @@ bool inherit_runs(int worker, int workers);
 
 /// Records progress; with a page also that. False: the lease is lost, the run is to be dropped.
 bool keep_progress(const Lease *lease, const Progress *progress, int pages);
-/// The run is fetched whole: the merger's turn. False: the lease is lost.
-bool hand_over(const Lease *lease, const Progress *progress);
+/// Runs are fetched whole: the merger's turn. Leases that are lost are left alone.
+void hand_over(const Lease *leases, const Progress *progress, int count);
 /// Ends the run as failed; `not_before_ms` as for fail_run(). False: the lease was lost before.
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
                 const char *message, int64 not_before_ms);

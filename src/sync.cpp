@@ -29,6 +29,9 @@ JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id
 JOIN supaglue_internal.providers p ON p.id = o.provider_id
 JOIN supaglue_internal.destinations d ON d.id = c.destination_id)";
 
+// Runs need the row to themselves; references to it (runs.sync_id) may go on.
+constexpr const char *kLock = " FOR NO KEY UPDATE OF s SKIP LOCKED";
+
 // What the connector says of how far runs read back.
 void set_lookbacks(Sync *sync) {
   guard([&] {
@@ -110,10 +113,8 @@ Sync *with_remote_object(Sync *sync) {
 }  // namespace
 
 Sync *load_sync(int64 id, SyncLock lock) {
-  // Runs need the row to themselves; references to it (runs.sync_id) may go on.
   const char *statement =
-      format("%s WHERE s.id = $1%s", kLoad,
-             lock == SyncLock::kNone ? "" : " FOR NO KEY UPDATE OF s SKIP LOCKED");
+      format("%s WHERE s.id = $1%s", kLoad, lock == SyncLock::kNone ? "" : kLock);
   if (sql(statement, {int_arg(id)}) > 0) return with_remote_object(sync_of_row(0));
   if (lock == SyncLock::kNoWait &&
       sql("SELECT FROM supaglue_internal.syncs WHERE id = $1", {int_arg(id)}) > 0)
@@ -126,6 +127,14 @@ int load_syncs(const int64 *ids, int count, Sync **syncs) {
   const auto found = static_cast<int>(
       sql(format("%s WHERE s.id = ANY ($1) ORDER BY s.id", kLoad), {ints_arg(ids, count)}));
   for (int i = 0; i < found; ++i) syncs[i] = sync_of_row(static_cast<uint64>(i));
+  return found;
+}
+
+int lock_syncs(const int64 *ids, int count, Sync **syncs) {
+  const auto found = static_cast<int>(sql(
+      format("%s WHERE s.id = ANY ($1) ORDER BY s.id%s", kLoad, kLock), {ints_arg(ids, count)}));
+  for (int i = 0; i < found; ++i) syncs[i] = sync_of_row(static_cast<uint64>(i));
+  for (int i = 0; i < found; ++i) with_remote_object(syncs[i]);
   return found;
 }
 
