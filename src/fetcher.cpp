@@ -284,55 +284,63 @@ void leave_parked(Fetcher *fetcher, const Agenda::Entry *syncs, size_t count) {
   });
 }
 
-// Those for whom there is no slot, if it is time to tell of them.
-struct Crowd {
-  int64 syncs[kCrowdAtOnce];
-  size_t count = 0;
+// Those for whom there is no slot, to be told of it, and those whose connection is parked.
+struct Waiting {
+  int64 crowd[kCrowdAtOnce];
+  Agenda::Entry parked[kParkedAtOnce];
+  size_t crowd_count = 0, parked_count = 0;
+  bool tells;  // it is time to tell of those in the crowd
 };
-void note_crowd(const Fetcher *fetcher, const Agenda::Entry &sync, int64 now, Crowd *crowd) {
-  if (crowd->count == kCrowdAtOnce || now < fetcher->next_telling_ms ||
-      now - sync.due_ms < kWorthMs || fetcher->told.count(sync.sync_id) > 0)
-    return;
-  crowd->syncs[crowd->count++] = sync.sync_id;
+
+void note_crowd(const Fetcher *fetcher, const Agenda::Entry &sync, int64 now, Waiting *waiting) {
+  if (now - sync.due_ms < kWorthMs || fetcher->told.count(sync.sync_id) > 0) return;
+  waiting->crowd[waiting->crowd_count++] = sync.sync_id;
+  waiting->tells = waiting->crowd_count < kCrowdAtOnce;
 }
 
-void tell_crowd(Fetcher *fetcher, const Crowd *crowd) {
-  if (crowd->count == 0) return;
-  fetcher->next_telling_ms = now_ms() + kCrowdedMs;
-  supaglue::tell_crowd(&fetcher->jobs, crowd->syncs, static_cast<int>(crowd->count));
-  guard([&] { fetcher->told.insert(crowd->syncs, crowd->syncs + crowd->count); });
+// Of a connection that is parked, syncs wait unless somebody asked for them. Who comes behind those
+// that find no slot is looked at only as often as they are told.
+Agenda::Verdict judge(Fetcher *fetcher, Admission *admission, const Agenda::Entry &sync, int64 now,
+                      Waiting *waiting) {
+  if (sync.due_ms > 0 && parked(&fetcher->jobs.budgets, sync.connection_id) != nullptr) {
+    if (waiting->parked_count < kParkedAtOnce) waiting->parked[waiting->parked_count++] = sync;
+    return Agenda::Verdict::kWaits;
+  }
+  if (admission->admit(sync.connection_id, sync.provider_id)) return Agenda::Verdict::kBegins;
+  fetcher->crowded = true;
+  if (waiting->tells) note_crowd(fetcher, sync, now, waiting);
+  if (waiting->tells) return Agenda::Verdict::kWaits;
+  if (admission->free() <= 0) return Agenda::Verdict::kAllWait;
+  return admission->is_full(sync.provider_id) ? Agenda::Verdict::kProviderWaits
+                                              : Agenda::Verdict::kWaits;
 }
 
-// Begins the runs that are due and admitted. Of a connection that is parked, syncs wait unless
-// somebody asked for them.
+void tell_crowd(Fetcher *fetcher, const Waiting *waiting) {
+  if (waiting->crowd_count == 0) return;
+  supaglue::tell_crowd(&fetcher->jobs, waiting->crowd, static_cast<int>(waiting->crowd_count));
+  guard([&] { fetcher->told.insert(waiting->crowd, waiting->crowd + waiting->crowd_count); });
+}
+
+// Begins the runs that are due and admitted.
 void claim_due(Fetcher *fetcher) {
-  const auto most = static_cast<size_t>(settings.fetch_concurrency);
-  auto *due = static_cast<int64 *>(palloc(sizeof(int64) * most));
-  auto *waiting = static_cast<Agenda::Entry *>(palloc(sizeof(Agenda::Entry) * kParkedAtOnce));
-  auto *crowd = static_cast<Crowd *>(palloc0(sizeof(Crowd)));
-  size_t count = 0, waiting_count = 0;
   const int64 now = now_ms();
   fetcher->crowded = false;
-  guard([&] {
+  if (!guard([&] { return fetcher->agenda.is_due(now); })) return;
+  const auto most = static_cast<size_t>(settings.fetch_concurrency);
+  auto *due = static_cast<int64 *>(palloc(sizeof(int64) * most));
+  auto *waiting = static_cast<Waiting *>(palloc0(sizeof(Waiting)));
+  waiting->tells = now >= fetcher->next_telling_ms;
+  if (waiting->tells) fetcher->next_telling_ms = now + kCrowdedMs;
+  const size_t count = guard([&] {
     Admission admission = supaglue::admission(fetcher);
-    const auto admit = [&](const Agenda::Entry &sync) {
-      if (sync.due_ms > 0 && parked(&fetcher->jobs.budgets, sync.connection_id) != nullptr) {
-        if (waiting_count < kParkedAtOnce) waiting[waiting_count++] = sync;
-        return false;
-      }
-      const bool admitted = admission.admit(sync.connection_id, sync.provider_id);
-      if (!admitted) {
-        fetcher->crowded = true;
-        note_crowd(fetcher, sync, now, crowd);
-      }
-      return admitted;
-    };
-    const auto syncs = fetcher->agenda.due(now, most, admit);
+    const auto syncs = fetcher->agenda.due(now, most, [&](const Agenda::Entry &sync) {
+      return judge(fetcher, &admission, sync, now, waiting);
+    });
     std::copy(syncs.begin(), syncs.end(), due);
-    count = syncs.size();
+    return syncs.size();
   });
-  if (waiting_count > 0) leave_parked(fetcher, waiting, waiting_count);
-  tell_crowd(fetcher, crowd);
+  if (waiting->parked_count > 0) leave_parked(fetcher, waiting->parked, waiting->parked_count);
+  tell_crowd(fetcher, waiting);
   for (size_t i = 0; i < count && fetcher->jobs.served; i += kClaimsAtOnce) {
     claim(fetcher, due + i, std::min(kClaimsAtOnce, count - i));
     CHECK_FOR_INTERRUPTS();

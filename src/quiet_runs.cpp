@@ -152,7 +152,8 @@ void log_runs(const Quiet *quiet, int count) {
 }
 
 void move_syncs_on(const Quiet *quiet, int count) {
-  const auto watermark = [&](int i) { return watermark_after(quiet[i].sync, quiet[i].run); };
+  TimestampTz watermarks[kMost];
+  for (int i = 0; i < count; ++i) watermarks[i] = watermark_after(quiet[i].sync, quiet[i].run);
   sql(R"(UPDATE supaglue_internal.syncs s SET phase = 'incremental', watermark = q.watermark,
   wide_watermark = q.wide_watermark, data_through = coalesce(q.watermark, s.data_through),
   next_run_at = q.next_run_at, last_run_id = q.run_id,
@@ -169,10 +170,11 @@ FROM ROWS FROM (pg_catalog.unnest($1::bigint[]), pg_catalog.unnest($2::bigint[])
   pg_catalog.unnest($5::timestamptz[]), pg_catalog.unnest($6::timestamptz[]))
   AS q (run_id, sync_id, watermark, wide_watermark, next_run_at, emitted_at)
 WHERE s.id = q.sync_id)",
-      {run_ids_of(quiet, count), sync_ids_of(quiet, count), times_of(count, watermark),
+      {run_ids_of(quiet, count), sync_ids_of(quiet, count),
+       times_of(count, [&](int i) { return watermarks[i]; }),
        times_of(
            count,
-           [&](int i) { return wide_watermark_after(quiet[i].sync, quiet[i].run, watermark(i)); }),
+           [&](int i) { return wide_watermark_after(quiet[i].sync, quiet[i].run, watermarks[i]); }),
        times_of(count, [&](int i) { return next_run_of(quiet[i].sync); }),
        emitted_of(quiet, count)});
 }

@@ -105,27 +105,26 @@ void park_connection(Jobs *jobs, int64 connection_id, int64 asked_ms) {
   });
 }
 
-void take_token_answer(Refreshes *refreshes, Jobs *jobs, Refresh *refresh,
-                       const Response *response) {
+// What the provider gave, to be stored; null: nothing, and that is seen to.
+const Tokens *take_token_answer(Refreshes *refreshes, Jobs *jobs, Refresh *refresh,
+                                const Response *response) {
   Raised raised;
   auto *tokens = make_in<Tokens>(CurrentMemoryContext);
   const int64 now = now_ms();
   const bool granted =
       attempt([&] { *tokens = token_answer(*refresh->connector, refresh->grant, *response, now); },
               &raised);
-  if (granted) {
-    const ErrorData *error = store_tokens(refresh->connection_id, refresh->generation, tokens);
-    if (error != nullptr) raised_of(error, &raised);
-    return end_refresh(refreshes, jobs, refresh, error == nullptr ? nullptr : &raised);
-  }
+  if (granted) return tokens;
   if (strcmp(raised.sqlstate, sqlstate_of(ErrorClass::kAuthentication)) == 0) {
     const int64 wait_ms = wait_after_refusal_ms(++refresh->refusals, refresh->lost);
     if (!refuse_tokens(refresh->connection_id, refresh->generation,
-                       raised.detail[0] != '\0' ? raised.detail : raised.message, wait_ms == 0))
-      return end_refresh(refreshes, jobs, refresh, nullptr);
+                       raised.detail[0] != '\0' ? raised.detail : raised.message, wait_ms == 0)) {
+      end_refresh(refreshes, jobs, refresh, nullptr);
+      return nullptr;
+    }
     if (wait_ms > 0) {
       refresh->not_before_ms = now + wait_ms;
-      return;
+      return nullptr;
     }
   } else {
     const int64 asked = guard([&] { return asked_wait_ms(*response, now); });
@@ -133,11 +132,34 @@ void take_token_answer(Refreshes *refreshes, Jobs *jobs, Refresh *refresh,
     if (passes && refresh->attempts < kTokenAttempts && asked <= kLongestWaitMs) {
       const double backoff = 1000 * refresh->attempts * jitter();
       refresh->not_before_ms = now + asked + static_cast<int64>(backoff);
-      return;
+      return nullptr;
     }
     park_connection(jobs, refresh->connection_id, asked);
   }
   end_refresh(refreshes, jobs, refresh, &raised);
+  return nullptr;
+}
+
+// Refreshes that were granted, and what is to be stored of each.
+struct Granted {
+  Refresh **refreshes;
+  Renewal *renewals;
+  int count;
+};
+
+// Together, because a commit waits for the disk; one by one when one is in the others' way.
+void end_granted(Refreshes *refreshes, Jobs *jobs, const Granted *granted) {
+  if (granted->count == 0) return;
+  const ErrorData *error = store_tokens(granted->renewals, granted->count);
+  Raised raised;
+  if (error != nullptr) raised_of(error, &raised);
+  for (int i = 0; i < granted->count; ++i) {
+    const Granted one = {&granted->refreshes[i], &granted->renewals[i], 1};
+    if (error != nullptr && granted->count > 1)
+      end_granted(refreshes, jobs, &one);
+    else
+      end_refresh(refreshes, jobs, *one.refreshes, error == nullptr ? nullptr : &raised);
+  }
 }
 
 }  // namespace
@@ -200,6 +222,8 @@ void tend_refreshes(Refreshes *refreshes, Jobs *jobs) {
     for (const auto &[connection_id, refresh] : refreshes->by_connection) *next++ = refresh.get();
   });
   auto *response = make_in<Response>(CurrentMemoryContext);
+  Granted granted = {static_cast<Refresh **>(palloc(sizeof(Refresh *) * (count + 1))),
+                     static_cast<Renewal *>(palloc(sizeof(Renewal) * (count + 1))), 0};
   for (size_t i = 0; i < count; ++i) {
     Refresh *refresh = all[i];
     const int64 now = now_ms();
@@ -213,8 +237,14 @@ void tend_refreshes(Refreshes *refreshes, Jobs *jobs) {
       refresh->transfer = 0;
       return true;
     });
-    if (answered) take_token_answer(refreshes, jobs, refresh, response);
+    if (!answered) continue;
+    const int64 connection_id = refresh->connection_id, generation = refresh->generation;
+    const Tokens *tokens = take_token_answer(refreshes, jobs, refresh, response);
+    if (tokens == nullptr) continue;
+    granted.refreshes[granted.count] = refresh;
+    granted.renewals[granted.count++] = {connection_id, generation, tokens};
   }
+  end_granted(refreshes, jobs, &granted);
 }
 
 void finish_refreshes(Refreshes *refreshes, Jobs *jobs) {
