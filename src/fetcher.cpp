@@ -387,6 +387,7 @@ void tend_all(Fetcher *fetcher) {
   guard([&] { count_awaited(&fetcher->jobs); });
   size_t count;
   Job **jobs = all_jobs(&fetcher->jobs, &count);
+  offer_tokens(&fetcher->refreshes, &fetcher->jobs, jobs, count);
   const size_t first = count == 0 ? 0 : fetcher->turn++ % count;
   fetcher->whole.clear();
   for (size_t i = 0; i < count; ++i) tend(fetcher, jobs[(first + i) % count]);

@@ -332,17 +332,18 @@ bool fail_lease(const Lease *lease, const Progress *progress, const char *error_
   return true;
 }
 
-int64 next_merge(bool small_only) {
+NextMerge next_merge(bool small_only) {
   // Who has more to write stands back by a millisecond for each record. What a mapping rewrites is
   // not known, and counts as large.
-  if (sql("SELECT id FROM supaglue_internal.runs WHERE stage = 'merge'"
+  if (sql("SELECT id, strategy = 'incremental' AND records_read = 0 AND pages = 0"
+          " AND merge_attempts = 0 FROM supaglue_internal.runs WHERE stage = 'merge'"
           " AND (not_before IS NULL OR not_before <= pg_catalog.clock_timestamp())"
           " AND (NOT $1 OR records_read <= $2 AND reason <> 'mapping')"
           " ORDER BY fetched_at + least(records_read, 600000) * '1 millisecond'::interval, id"
           " LIMIT 1 FOR UPDATE SKIP LOCKED",
           {bool_arg(small_only), int_arg(kSmallRun)}) == 0)
-    return 0;
-  return int_at(0, 1);
+    return {0, false};
+  return {int_at(0, 1), bool_at(0, 2)};
 }
 
 Run *lock_merge(int64 run_id, Fetched *fetched) {
@@ -378,6 +379,7 @@ int lock_quiet(QuietRun *runs, int most) {
           " AND r.merge_attempts = 0 AND r.merge_strikes = 0 AND r.not_before IS NULL"
           " AND s.phase <> 'created' AND s.next_reason IS NULL AND s.consecutive_failures = 0"
           " AND (s.witness IS NOT NULL OR NOT s.rows_stored) AND NOT d.config ? 'host'"
+          " AND s.watermark IS NOT NULL"
           " ORDER BY r.fetched_at LIMIT $1"
           " FOR UPDATE OF r SKIP LOCKED FOR NO KEY UPDATE OF s SKIP LOCKED",
           {int_arg(most)}));

@@ -68,9 +68,13 @@ void hand_over(const Lease *leases, const Progress *progress, int count);
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
                 const char *message, int64 not_before_ms);
 
-/// The run that is to be merged next and that nobody merges now; 0: none. Small runs go before
-/// large ones, but for ten minutes at most. `small_only`: large ones are left to others.
-int64 next_merge(bool small_only);
+struct NextMerge {
+  int64 run_id;        // 0: none
+  bool found_nothing;  // so that it may be one of those that are ended together
+};
+/// The run that is to be merged next and that nobody merges now. Small runs go before large ones,
+/// but for ten minutes at most. `small_only`: large ones are left to others.
+NextMerge next_merge(bool small_only);
 /// Where a run's pages lie, and how often its merge was tried.
 struct Fetched {
   int64 sync_id;
@@ -87,8 +91,9 @@ struct QuietRun {
   int64 sync_id;
 };
 /// Locks such runs, and their syncs, that nothing but their record is to be written of: incremental
-/// ones to this database, of syncs that fare well and whose table has a witness or no rows. Those
-/// that wait longest first; returns how many.
+/// ones to this database, of syncs that fare well, whose objects are stamped (so they have a
+/// watermark), and whose table has a witness or no rows. Those that wait longest first; returns how
+/// many.
 int lock_quiet(QuietRun *runs, int most);
 /// Counts a merge that begins (or one less), in a transaction of its own, so that it stays counted
 /// when the process does not see its end.

@@ -22,6 +22,21 @@ constexpr int64 kLastWordsMs = 3'000;     // for answers to refreshes when the p
 
 enum class Token { kGiven, kStale, kFailed };
 
+bool give_token(Job *job, const TokenState *state) {
+  const bool given = guard([&] {
+    const Access &access = state->access;
+    if (access.access_token.empty() || access.generation <= job->fetch->access().generation)
+      return false;
+    job->fetch->give_access(access);
+    return true;
+  });
+  if (given) {
+    job->needs_token = false;
+    job->refreshes = 0;
+  }
+  return given;
+}
+
 // Gives a job the newest token there is, if it is newer than the one that it has.
 Token offer_token(Jobs *jobs, Job *job, TokenState **state) {
   MemoryContext context = CurrentMemoryContext;
@@ -34,18 +49,7 @@ Token offer_token(Jobs *jobs, Job *job, TokenState **state) {
     fail_job(job, outcome.error);
     return Token::kFailed;
   }
-  const bool given = guard([&] {
-    const Access &access = (*state)->access;
-    if (access.access_token.empty() || access.generation <= job->fetch->access().generation)
-      return false;
-    job->fetch->give_access(access);
-    return true;
-  });
-  if (given) {
-    job->needs_token = false;
-    job->refreshes = 0;
-  }
-  return given ? Token::kGiven : Token::kStale;
+  return give_token(job, *state) ? Token::kGiven : Token::kStale;
 }
 
 // Asks the provider, by a connector that the guard body `connector_of` gives. The lock is ours; it
@@ -163,6 +167,26 @@ void end_granted(Refreshes *refreshes, Jobs *jobs, const Granted *granted) {
 }
 
 }  // namespace
+
+void offer_tokens(const Refreshes *refreshes, Jobs *jobs, Job *const *all, size_t count) {
+  const int64 now = now_ms();
+  auto **needy = static_cast<Job **>(palloc(sizeof(Job *) * (count + 1)));
+  auto **states = static_cast<TokenState **>(palloc(sizeof(TokenState *) * (count + 1)));
+  size_t needy_count = 0;
+  for (size_t i = 0; i < count; ++i)
+    if (all[i]->fetch != nullptr && all[i]->pending == Job::Pending::kNothing &&
+        all[i]->fetch->access().generation < 0 && all[i]->not_before_ms <= now &&
+        refreshes->by_connection.count(all[i]->connection_id) == 0)
+      needy[needy_count++] = all[i];
+  if (needy_count < 2) return;
+  MemoryContext context = CurrentMemoryContext;
+  const Outcome outcome = work([&] {
+    for (size_t i = 0; i < needy_count; ++i)
+      states[i] = load_tokens(context, needy[i]->connection_id);
+  });
+  if (outcome.standing != Standing::kReady) jobs->served = false;
+  for (size_t i = 0; i < needy_count && outcome.done(); ++i) give_token(needy[i], states[i]);
+}
 
 bool see_to_token(Refreshes *refreshes, Jobs *jobs, Job *job) {
   if (refreshes->by_connection.count(job->connection_id) > 0) return false;
