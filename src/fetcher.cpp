@@ -23,7 +23,7 @@ namespace supaglue {
 namespace {
 
 constexpr size_t kParkedAtOnce = 100;
-constexpr size_t kClaimsAtOnce = 100;
+constexpr size_t kClaimsAtOnce = 200;  // so that the first of many soon ask
 constexpr int64 kCrowdedMs = 1'000;
 constexpr size_t kCrowdAtOnce = 100;   // of those that wait for a slot, to be told
 constexpr int64 kWorthMs = 2'000;      // of a wait, for its being told
@@ -45,9 +45,10 @@ struct Fetcher {
   Oid extension = InvalidOid;
   int workers = 0;
   int slot = 0;
-  bool crowded = false;  // a sync that is due found no slot
-  bool freed = false;    // ... but now there may be one
-  std::set<int64> told;  // of those that wait for a slot, whose rows say so
+  bool crowded = false;      // a sync that is due found no slot
+  bool freed = false;        // ... but now there may be one
+  bool claims_more = false;  // there may be more that are due and admitted
+  std::set<int64> told;      // of those that wait for a slot, whose rows say so
   int64 next_telling_ms = 0;
   size_t turn = 0;           // whose turn it is to be tended first
   std::vector<Job *> whole;  // of this round: fetched whole, to be handed over
@@ -324,16 +325,15 @@ void tell_crowd(Fetcher *fetcher, const Waiting *waiting) {
 // Begins the runs that are due and admitted.
 void claim_due(Fetcher *fetcher) {
   const int64 now = now_ms();
-  fetcher->crowded = false;
+  fetcher->crowded = fetcher->claims_more = false;
   if (!guard([&] { return fetcher->agenda.is_due(now); })) return;
-  const auto most = static_cast<size_t>(settings.fetch_concurrency);
-  auto *due = static_cast<int64 *>(palloc(sizeof(int64) * most));
+  int64 due[kClaimsAtOnce];
   auto *waiting = static_cast<Waiting *>(palloc0(sizeof(Waiting)));
   waiting->tells = now >= fetcher->next_telling_ms;
   if (waiting->tells) fetcher->next_telling_ms = now + kCrowdedMs;
   const size_t count = guard([&] {
     Admission admission = supaglue::admission(fetcher);
-    const auto syncs = fetcher->agenda.due(now, most, [&](const Agenda::Entry &sync) {
+    const auto syncs = fetcher->agenda.due(now, kClaimsAtOnce, [&](const Agenda::Entry &sync) {
       return judge(fetcher, &admission, sync, now, waiting);
     });
     std::copy(syncs.begin(), syncs.end(), due);
@@ -341,10 +341,8 @@ void claim_due(Fetcher *fetcher) {
   });
   if (waiting->parked_count > 0) leave_parked(fetcher, waiting->parked, waiting->parked_count);
   tell_crowd(fetcher, waiting);
-  for (size_t i = 0; i < count && fetcher->jobs.served; i += kClaimsAtOnce) {
-    claim(fetcher, due + i, std::min(kClaimsAtOnce, count - i));
-    CHECK_FOR_INTERRUPTS();
-  }
+  if (count > 0 && fetcher->jobs.served) claim(fetcher, due, count);
+  fetcher->claims_more = count == kClaimsAtOnce;
 }
 
 // For how long there is nothing to do unless something happens.
@@ -352,7 +350,7 @@ int64 rest_ms(const Fetcher *fetcher) {
   const int64 now = now_ms();
   const Jobs &jobs = fetcher->jobs;
   if (jobs.starved && jobs.moved) return 0;  // memory became free
-  if (fetcher->crowded && fetcher->freed) return 0;
+  if (fetcher->claims_more || (fetcher->crowded && fetcher->freed)) return 0;
   int64 until = std::min(fetcher->next_look_ms, fetcher->next_tidy_ms);
   const auto at = [&](int64 time) {
     if (time > 0) until = std::min(until, time);

@@ -17,6 +17,7 @@ constexpr int64 kLockRetryMs = 1'000;  // a lock was not to be had
 constexpr int64 kSuspicionMs = 60'000;
 constexpr int kStandstillTimeouts = 4;  // so many requests could have timed out
 constexpr int kMostRestarts = 3;
+constexpr size_t kLeastGuess = 256 << 10;
 
 // Of a backfill. For guard bodies.
 Filter stamped_until(const char *stamp) {
@@ -36,6 +37,15 @@ void drop_job(Jobs *jobs, Job *job) {
 bool memory_allows(const Jobs *jobs, const Job *job) {
   const size_t limit = static_cast<size_t>(settings.memory_limit_mb) << 20;
   return jobs->awaited == 0 || jobs->awaited + job->weight <= limit;
+}
+
+// Most incremental runs find next to nothing: more of them may ask at once. One that finds much is
+// heeded at once, and forgotten slowly.
+void learn_weight(Jobs *jobs, Job *job) {
+  if (!job->is_guess) return;
+  job->is_guess = false;
+  const size_t usual = jobs->usual_weight;
+  jobs->usual_weight = std::max({job->weight, usual - usual / 8, kLeastGuess});
 }
 
 // Takes the page that has come and makes it ready to be kept.
@@ -215,6 +225,7 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         task.keys_only = lease->keys_only;
         task.with_deleted = !lease->keys_only;
         if (lease->since != nullptr) task.since = lease->since;
+        job->is_guess = lease->since != nullptr && lease->until == nullptr;
         if (lease->until != nullptr) task.selection.filter = stamped_until(lease->until);
         if (lease->known != nullptr) task.metadata = Json::parse(lease->known);
         job->metadata_kept = task.metadata;
@@ -253,6 +264,7 @@ bool advance_job(Jobs *jobs, Job *job) {
   Raised raised;
   const bool well = attempt(
       [&] {
+        if (!job->in_flight && job->is_guess) job->weight = jobs->usual_weight;
         if (!job->in_flight && !memory_allows(jobs, job)) {
           jobs->starved = true;
           job->moved_at_ms = now;  // it waits for others
@@ -266,7 +278,10 @@ bool advance_job(Jobs *jobs, Job *job) {
         if (job->in_flight) jobs->awaited += job->weight;
         job->needs_token = state == Fetch::State::kNeedsToken;
         moved = state != Fetch::State::kBusy;
-        if (state == Fetch::State::kPage) take_page(job);
+        if (state == Fetch::State::kPage) {
+          take_page(job);
+          learn_weight(jobs, job);
+        }
         if (state == Fetch::State::kDone) job->pending = Job::Pending::kEnd;
         if (state == Fetch::State::kPage || state == Fetch::State::kDone) take_notes(job);
         if (moved) {

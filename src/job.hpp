@@ -34,6 +34,7 @@ struct Job {
   bool needs_token = false;
   int refreshes = 0;        // begun since it was last given a token
   size_t weight = 2 << 20;  // what its answer may take in memory: a guess before the first
+  bool is_guess = false;    // ... by what others of its kind took: incremental runs
   int64 not_before_ms = 0;
   Pending pending = Pending::kNothing;
   std::string packed, cursor, plan, plan_kept;
@@ -48,7 +49,8 @@ struct Jobs {
   Pool &pool;
   std::map<int64, std::unique_ptr<Job>> by_run;
   Budgets budgets;
-  size_t awaited = 0;  // memory that the answers may take that are asked for
+  size_t awaited = 0;             // memory that the answers may take that are asked for
+  size_t usual_weight = 2 << 20;  // of first answers to incremental runs, larger ones of late
   // Of this round: whether one was not let ask for lack of memory, and whether an answer was taken.
   bool starved = false, moved = false;
   bool served = false;  // whether the database may be served, as the last transaction found
