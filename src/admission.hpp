@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <unordered_map>
 
 #include "pure.hpp"
 
@@ -20,12 +20,14 @@ class Admission {
   /// Whether another may begin; if so it is counted.
   bool admit(int64_t connection_id, int64_t provider_id);
   int free() const;
+  /// Whether a provider has as many as it may have, whoever of its connections asks.
+  bool is_full(int64_t provider_id) const;
 
  private:
   int slots_;
   bool is_shared_;
   int working_ = 0, waiting_ = 0;
-  std::map<int64_t, int> by_connection_, by_provider_;
+  std::unordered_map<int64_t, int> by_connection_, by_provider_;
 };
 
 }  // namespace supaglue

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -26,18 +27,23 @@ class Agenda {
   /// A sync that is known is not due before that time.
   void postpone(int64_t sync_id, int64_t until_ms);
   size_t size() const { return entries_.size(); }
-  /// The syncs that are due and admitted, longest due first, at most `most`.
+  /// What becomes of a sync that is due: it begins, or has to wait, and with it, as the case may
+  /// be, all of its provider that have been due for less long, or all there are.
+  enum class Verdict { kBegins, kWaits, kProviderWaits, kAllWait };
+  /// The syncs that are due and may begin, longest due first, at most `most`.
   std::vector<int64_t> due(int64_t now_ms, size_t most,
-                           const std::function<bool(const Entry &)> &admit) const;
+                           const std::function<Verdict(const Entry &)> &judge) const;
+  /// Whether any sync is due.
+  bool is_due(int64_t now_ms) const;
   /// Whether it has syncs of several providers.
   bool is_shared() const { return by_provider_.size() > 1; }
   /// The first time after `now_ms` at which a sync is due; 0: none.
   int64_t next_after(int64_t now_ms) const;
 
  private:
+  using Queue = std::set<std::pair<int64_t, int64_t>>;  // (due, sync)
   std::unordered_map<int64_t, Entry> entries_;
-  std::set<std::pair<int64_t, int64_t>> by_time_;    // (due, sync)
-  std::unordered_map<int64_t, size_t> by_provider_;  // how many
+  std::map<int64_t, Queue> by_provider_;  // none is empty
 };
 
 }  // namespace supaglue

@@ -24,7 +24,7 @@ namespace supaglue {
 namespace {
 
 constexpr size_t kParkedAtOnce = 100;
-constexpr size_t kClaimsAtOnce = 20;
+constexpr size_t kClaimsAtOnce = 200;  // so that the first of many soon ask
 constexpr int64 kCrowdedMs = 1'000;
 constexpr size_t kCrowdAtOnce = 100;   // of those that wait for a slot, to be told
 constexpr int64 kWorthMs = 2'000;      // of a wait, for its being told
@@ -47,8 +47,10 @@ struct Fetcher {
   Oid extension = InvalidOid;
   int workers = 0;
   int slot = 0;
-  bool crowded = false;  // a sync that is due found no slot
-  std::set<int64> told;  // of those that wait for a slot, whose rows say so
+  bool crowded = false;      // a sync that is due found no slot
+  bool freed = false;        // ... but now there may be one
+  bool claims_more = false;  // there may be more that are due and admitted
+  std::set<int64> told;      // of those that wait for a slot, whose rows say so
   int64 next_telling_ms = 0;
   size_t turn = 0;           // whose turn it is to be tended first
   std::vector<Job *> whole;  // of this round: fetched whole, to be handed over
@@ -243,10 +245,12 @@ void claim(Fetcher *fetcher, const int64 *sync_ids, size_t count) {
   auto **leases = static_cast<Lease **>(palloc0(sizeof(Lease *) * count));
   const Outcome outcome = work([&] {
     MemoryContextSwitchTo(context);
-    for (size_t i = 0; i < count; ++i) {
-      leases[i] = claim_run(sync_ids[i], fetcher->place.number, fetcher->slot);
-      if (leases[i] == nullptr) read_syncs(fetcher, &sync_ids[i], 1);
-    }
+    claim_runs(sync_ids, static_cast<int>(count), fetcher->place.number, fetcher->slot, leases);
+    auto *refused = static_cast<int64 *>(palloc(sizeof(int64) * count));
+    int refused_count = 0;
+    for (size_t i = 0; i < count; ++i)
+      if (leases[i] == nullptr) refused[refused_count++] = sync_ids[i];
+    if (refused_count > 0) read_syncs(fetcher, refused, refused_count);
   });
   if (outcome.standing != Standing::kReady) {
     fetcher->jobs.served = false;
@@ -283,59 +287,64 @@ void leave_parked(Fetcher *fetcher, const Agenda::Entry *syncs, size_t count) {
   });
 }
 
-// Those for whom there is no slot, if it is time to tell of them.
-struct Crowd {
-  int64 syncs[kCrowdAtOnce];
-  size_t count = 0;
+// Those for whom there is no slot, to be told of it, and those whose connection is parked.
+struct Waiting {
+  int64 crowd[kCrowdAtOnce];
+  Agenda::Entry parked[kParkedAtOnce];
+  size_t crowd_count = 0, parked_count = 0;
+  bool tells;  // it is time to tell of those in the crowd
 };
-void note_crowd(const Fetcher *fetcher, const Agenda::Entry &sync, int64 now, Crowd *crowd) {
-  if (crowd->count == kCrowdAtOnce || now < fetcher->next_telling_ms ||
-      now - sync.due_ms < kWorthMs || fetcher->told.count(sync.sync_id) > 0)
-    return;
-  crowd->syncs[crowd->count++] = sync.sync_id;
+
+void note_crowd(const Fetcher *fetcher, const Agenda::Entry &sync, int64 now, Waiting *waiting) {
+  if (now - sync.due_ms < kWorthMs || fetcher->told.count(sync.sync_id) > 0) return;
+  waiting->crowd[waiting->crowd_count++] = sync.sync_id;
+  waiting->tells = waiting->crowd_count < kCrowdAtOnce;
 }
 
-void tell_crowd(Fetcher *fetcher, const Crowd *crowd) {
-  if (crowd->count == 0) return;
-  fetcher->next_telling_ms = now_ms() + kCrowdedMs;
-  supaglue::tell_crowd(&fetcher->jobs, crowd->syncs, static_cast<int>(crowd->count));
-  guard([&] { fetcher->told.insert(crowd->syncs, crowd->syncs + crowd->count); });
-}
-
-// Begins the runs that are due and admitted. Of a connection that is parked, syncs wait unless
-// somebody asked for them.
-void claim_due(Fetcher *fetcher) {
-  const auto most = static_cast<size_t>(settings.fetch_concurrency);
-  auto *due = static_cast<int64 *>(palloc(sizeof(int64) * most));
-  auto *waiting = static_cast<Agenda::Entry *>(palloc(sizeof(Agenda::Entry) * kParkedAtOnce));
-  auto *crowd = static_cast<Crowd *>(palloc0(sizeof(Crowd)));
-  size_t count = 0, waiting_count = 0;
-  const int64 now = now_ms();
-  fetcher->crowded = false;
-  guard([&] {
-    Admission admission = supaglue::admission(fetcher);
-    const auto admit = [&](const Agenda::Entry &sync) {
-      if (sync.due_ms > 0 && parked(&fetcher->jobs.budgets, sync.connection_id) != nullptr) {
-        if (waiting_count < kParkedAtOnce) waiting[waiting_count++] = sync;
-        return false;
-      }
-      const bool admitted = admission.admit(sync.connection_id, sync.provider_id);
-      if (!admitted) {
-        fetcher->crowded = true;
-        note_crowd(fetcher, sync, now, crowd);
-      }
-      return admitted;
-    };
-    const auto syncs = fetcher->agenda.due(now, most, admit);
-    std::copy(syncs.begin(), syncs.end(), due);
-    count = syncs.size();
-  });
-  if (waiting_count > 0) leave_parked(fetcher, waiting, waiting_count);
-  tell_crowd(fetcher, crowd);
-  for (size_t i = 0; i < count && fetcher->jobs.served; i += kClaimsAtOnce) {
-    claim(fetcher, due + i, std::min(kClaimsAtOnce, count - i));
-    CHECK_FOR_INTERRUPTS();
+// Of a connection that is parked, syncs wait unless somebody asked for them. Who comes behind those
+// that find no slot is looked at only as often as they are told.
+Agenda::Verdict judge(Fetcher *fetcher, Admission *admission, const Agenda::Entry &sync, int64 now,
+                      Waiting *waiting) {
+  if (sync.due_ms > 0 && parked(&fetcher->jobs.budgets, sync.connection_id) != nullptr) {
+    if (waiting->parked_count < kParkedAtOnce) waiting->parked[waiting->parked_count++] = sync;
+    return Agenda::Verdict::kWaits;
   }
+  if (admission->admit(sync.connection_id, sync.provider_id)) return Agenda::Verdict::kBegins;
+  fetcher->crowded = true;
+  if (waiting->tells) note_crowd(fetcher, sync, now, waiting);
+  if (waiting->tells) return Agenda::Verdict::kWaits;
+  if (admission->free() <= 0) return Agenda::Verdict::kAllWait;
+  return admission->is_full(sync.provider_id) ? Agenda::Verdict::kProviderWaits
+                                              : Agenda::Verdict::kWaits;
+}
+
+void tell_crowd(Fetcher *fetcher, const Waiting *waiting) {
+  if (waiting->crowd_count == 0) return;
+  supaglue::tell_crowd(&fetcher->jobs, waiting->crowd, static_cast<int>(waiting->crowd_count));
+  guard([&] { fetcher->told.insert(waiting->crowd, waiting->crowd + waiting->crowd_count); });
+}
+
+// Begins the runs that are due and admitted.
+void claim_due(Fetcher *fetcher) {
+  const int64 now = now_ms();
+  fetcher->crowded = fetcher->claims_more = false;
+  if (!guard([&] { return fetcher->agenda.is_due(now); })) return;
+  int64 due[kClaimsAtOnce];
+  auto *waiting = static_cast<Waiting *>(palloc0(sizeof(Waiting)));
+  waiting->tells = now >= fetcher->next_telling_ms;
+  if (waiting->tells) fetcher->next_telling_ms = now + kCrowdedMs;
+  const size_t count = guard([&] {
+    Admission admission = supaglue::admission(fetcher);
+    const auto syncs = fetcher->agenda.due(now, kClaimsAtOnce, [&](const Agenda::Entry &sync) {
+      return judge(fetcher, &admission, sync, now, waiting);
+    });
+    std::copy(syncs.begin(), syncs.end(), due);
+    return syncs.size();
+  });
+  if (waiting->parked_count > 0) leave_parked(fetcher, waiting->parked, waiting->parked_count);
+  tell_crowd(fetcher, waiting);
+  if (count > 0 && fetcher->jobs.served) claim(fetcher, due, count);
+  fetcher->claims_more = count == kClaimsAtOnce;
 }
 
 // For how long there is nothing to do unless something happens.
@@ -343,6 +352,7 @@ int64 rest_ms(const Fetcher *fetcher) {
   const int64 now = now_ms();
   const Jobs &jobs = fetcher->jobs;
   if (jobs.starved && jobs.moved) return 0;  // memory became free
+  if (fetcher->claims_more || (fetcher->crowded && fetcher->freed)) return 0;
   int64 until = std::min(fetcher->next_look_ms, fetcher->next_tidy_ms);
   const auto at = [&](int64 time) {
     if (time > 0) until = std::min(until, time);
@@ -374,13 +384,16 @@ void tend_all(Fetcher *fetcher) {
   tend_refreshes(&fetcher->refreshes, &fetcher->jobs);
   tend_revocations(&fetcher->revocations, &fetcher->pool);
   claim_due(fetcher);
+  guard([&] { count_awaited(&fetcher->jobs); });
   size_t count;
   Job **jobs = all_jobs(&fetcher->jobs, &count);
+  offer_tokens(&fetcher->refreshes, &fetcher->jobs, jobs, count);
   const size_t first = count == 0 ? 0 : fetcher->turn++ % count;
   fetcher->whole.clear();
   for (size_t i = 0; i < count; ++i) tend(fetcher, jobs[(first + i) % count]);
   if (fetcher->jobs.served)
     hand_over_jobs(&fetcher->jobs, fetcher->whole.data(), fetcher->whole.size());
+  fetcher->freed = fetcher->jobs.by_run.size() < count;
   tell_budgets(&fetcher->jobs.budgets);
 }
 

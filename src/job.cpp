@@ -17,6 +17,7 @@ constexpr int64 kLockRetryMs = 1'000;  // a lock was not to be had
 constexpr int64 kSuspicionMs = 60'000;
 constexpr int kStandstillTimeouts = 4;  // so many requests could have timed out
 constexpr int kMostRestarts = 3;
+constexpr size_t kLeastGuess = 256 << 10;
 
 // Of a backfill. For guard bodies.
 Filter stamped_until(const char *stamp) {
@@ -35,10 +36,16 @@ void drop_job(Jobs *jobs, Job *job) {
 // Whether another answer may be asked for without too much lying in memory.
 bool memory_allows(const Jobs *jobs, const Job *job) {
   const size_t limit = static_cast<size_t>(settings.memory_limit_mb) << 20;
-  size_t taken = 0;
-  for (const auto &[run_id, other] : jobs->by_run)
-    if (other->in_flight) taken += other->weight;
-  return taken == 0 || taken + job->weight <= limit;
+  return jobs->awaited == 0 || jobs->awaited + job->weight <= limit;
+}
+
+// Most incremental runs find next to nothing: more of them may ask at once. One that finds much is
+// heeded at once, and forgotten slowly.
+void learn_weight(Jobs *jobs, Job *job) {
+  if (!job->is_guess) return;
+  job->is_guess = false;
+  const size_t usual = jobs->usual_weight;
+  jobs->usual_weight = std::max({job->weight, usual - usual / 8, kLeastGuess});
 }
 
 // Providers may tell more than was asked for.
@@ -73,12 +80,16 @@ void take_restart(Job *job) {
                 "The run began " + std::to_string(job->restarts) + " times.");
 }
 
-// What the source tells of itself, when it is new.
+// What the source tells of itself, when it is new. The plan is for a successor, who needs it with a
+// page only.
 void take_notes(Job *job) {
   const Source &source = job->fetch->source();
-  const Json plan = source.plan(), metadata = source.metadata();
-  job->plan = plan.is_null() ? "" : plan.dump();
-  job->metadata = metadata.is_null() ? "" : metadata.dump();
+  if (job->pending == Job::Pending::kPage) {
+    const Json plan = source.plan();
+    job->plan = plan.is_null() ? "" : plan.dump();
+  }
+  const Json metadata = source.metadata();
+  job->metadata = metadata.is_null() || metadata == job->metadata_kept ? "" : metadata.dump();
 }
 
 void note_moves(Job *job, int64 now) {
@@ -101,11 +112,9 @@ Progress progress_of(const Job *job) {
     progress.bytes_received += job->fetch->counters().bytes_received;
     progress.provider_count = job->fetch->source().total();
     progress.provider_time_ms = job->fetch->first_request_at_ms();
-    // The plan is for a successor, who needs it with a page only.
     if (job->pending == Job::Pending::kPage && job->plan != job->plan_kept)
       progress.plan = job->plan.c_str();
-    if (!job->metadata.empty() && job->metadata != job->metadata_kept)
-      progress.metadata = job->metadata.c_str();
+    if (!job->metadata.empty()) progress.metadata = job->metadata.c_str();
   }
   return progress;
 }
@@ -136,7 +145,8 @@ void kept_page(Job *job) {
     job->page = Page();
     job->packed = std::string();
     job->plan_kept = job->plan;
-    job->metadata_kept = job->metadata;
+    if (!job->metadata.empty()) job->metadata_kept = Json::parse(job->metadata);
+    job->metadata.clear();
   });
 }
 
@@ -148,6 +158,12 @@ bool is_passing(const ErrorData *error) {
 }
 
 }  // namespace
+
+void count_awaited(Jobs *jobs) {
+  jobs->awaited = 0;
+  for (const auto &[run_id, job] : jobs->by_run)
+    if (job->in_flight) jobs->awaited += job->weight;
+}
 
 Job **all_jobs(const Jobs *jobs, size_t *count) {
   *count = jobs->by_run.size();
@@ -218,10 +234,14 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         task.keys_only = job->keys_only = lease->keys_only;
         task.with_deleted = !lease->keys_only;
         if (lease->since != nullptr) task.since = lease->since;
+        job->is_guess = lease->since != nullptr && lease->until == nullptr;
         if (lease->until != nullptr) task.selection.filter = stamped_until(lease->until);
         if (lease->known != nullptr) task.metadata = Json::parse(lease->known);
-        if (!task.metadata.is_null()) job->metadata_kept = task.metadata.dump();
-        if (lease->last_known != nullptr) task.known = Json::parse(lease->last_known);
+        job->metadata_kept = task.metadata;
+        if (lease->known != nullptr)
+          task.known = task.metadata;  // what is known is then what the last run knew
+        else if (lease->last_known != nullptr)
+          task.known = Json::parse(lease->last_known);
         task.now_ms = now_ms;
         const Json config = Json::parse(lease->config);
         if (const auto excluded = config.find("exclude_fields"); excluded != config.end())
@@ -253,18 +273,24 @@ bool advance_job(Jobs *jobs, Job *job) {
   Raised raised;
   const bool well = attempt(
       [&] {
+        if (!job->in_flight && job->is_guess) job->weight = jobs->usual_weight;
         if (!job->in_flight && !memory_allows(jobs, job)) {
           jobs->starved = true;
           job->moved_at_ms = now;  // it waits for others
           return;
         }
+        if (job->in_flight) jobs->awaited -= job->weight;
         const Fetch::State state = job->fetch->advance(now, random);
         note_moves(job, now);
         take_restart(job);
         job->in_flight = state == Fetch::State::kBusy;
+        if (job->in_flight) jobs->awaited += job->weight;
         job->needs_token = state == Fetch::State::kNeedsToken;
         moved = state != Fetch::State::kBusy;
-        if (state == Fetch::State::kPage) take_page(job);
+        if (state == Fetch::State::kPage) {
+          take_page(job);
+          learn_weight(jobs, job);
+        }
         if (state == Fetch::State::kDone) job->pending = Job::Pending::kEnd;
         if (state == Fetch::State::kPage || state == Fetch::State::kDone) take_notes(job);
         if (moved) {
@@ -325,7 +351,7 @@ bool record_job(Jobs *jobs, Job *job) {
     if (pending == Job::Pending::kPage) {
       held = keep_page(job, &lease, &progress);
     } else if (pending == Job::Pending::kEnd) {
-      held = hand_over(&lease, &progress);
+      hand_over(&lease, &progress, 1);
     } else {
       const int64 not_before_ms = not_before_of(jobs, job);
       held = fail_lease(&lease, &progress, job->error_class, job->error_message, not_before_ms);
@@ -352,13 +378,13 @@ bool record_job(Jobs *jobs, Job *job) {
 
 void hand_over_jobs(Jobs *jobs, Job *const *whole, size_t count) {
   if (count == 0) return;
-  const Outcome outcome = work([&] {
-    for (size_t i = 0; i < count; ++i) {
-      const Lease lease = lease_of(whole[i]);
-      const Progress progress = guard([&] { return progress_of(whole[i]); });
-      hand_over(&lease, &progress);
-    }
-  });
+  auto *leases = static_cast<Lease *>(palloc(sizeof(Lease) * count));
+  auto *progress = static_cast<Progress *>(palloc(sizeof(Progress) * count));
+  for (size_t i = 0; i < count; ++i) {
+    leases[i] = lease_of(whole[i]);
+    progress[i] = guard([&] { return progress_of(whole[i]); });
+  }
+  const Outcome outcome = work([&] { hand_over(leases, progress, static_cast<int>(count)); });
   if (outcome.standing != Standing::kReady) jobs->served = false;
   for (size_t i = 0; i < count && jobs->served; ++i)
     outcome.done() ? drop_job(jobs, whole[i]) : static_cast<void>(record_job(jobs, whole[i]));

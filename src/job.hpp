@@ -36,11 +36,14 @@ struct Job {
   bool needs_token = false;
   int refreshes = 0;        // begun since it was last given a token
   size_t weight = 2 << 20;  // what its answer may take in memory: a guess before the first
+  bool is_guess = false;    // ... by what others of its kind took: incremental runs
   int64 not_before_ms = 0;
   Pending pending = Pending::kNothing;
   Page page;
   std::unique_ptr<Comparison> comparison;  // null: pages are kept as they come
-  std::string packed, cursor, plan, plan_kept, metadata, metadata_kept;
+  std::string packed, cursor, plan, plan_kept;
+  std::string metadata;  // when it is not what is kept already
+  Json metadata_kept;
   char error_class[32] = "";
   char error_message[2048] = "";
 };
@@ -50,11 +53,15 @@ struct Jobs {
   Pool &pool;
   std::map<int64, std::unique_ptr<Job>> by_run;
   Budgets budgets;
+  size_t awaited = 0;             // memory that the answers may take that are asked for
+  size_t usual_weight = 2 << 20;  // of first answers to incremental runs, larger ones of late
   // Of this round: whether one was not let ask for lack of memory, and whether an answer was taken.
   bool starved = false, moved = false;
   bool served = false;  // whether the database may be served, as the last transaction found
 };
 
+/// The beginning of a round: counts anew what of memory the answers in flight may take.
+void count_awaited(Jobs *jobs);
 /// All of them as a plain array, in the current context.
 Job **all_jobs(const Jobs *jobs, size_t *count);
 /// Begins, or goes on with, a run that is leased.

@@ -151,7 +151,8 @@ void refresh(const Errand *errand, Report *report) {
     const int64 again_at = now_ms() + wait_ms;
     while (now_ms() < again_at) wait_until(again_at, -1);
   }
-  error = store_tokens(id, state->access.generation, &work->tokens);
+  const Renewal renewal = {id, state->access.generation, &work->tokens};
+  error = store_tokens(&renewal, 1);
   if (error != nullptr) return report_failure(report, error);
   report->state = Report::kFresh;
 }

@@ -3,6 +3,7 @@
 
 #include "lease.hpp"
 
+#include "columns.hpp"
 #include "pg.hpp"
 #include "spool.hpp"
 #include "sql.hpp"
@@ -38,57 +39,120 @@ Lease *lease_of(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz
   return lease;
 }
 
-bool may_run(int64 sync_id) {
-  // Somebody who asks for a run overrules a pause by a user, but no other.
-  sql("SELECT (s.paused_by = '{}'"
-      " OR (s.triggered OR s.backfill_asked) AND s.paused_by = ARRAY['user'])"
-      " AND NOT EXISTS (SELECT FROM supaglue_internal.runs r WHERE r.sync_id = s.id)"
-      " AND (s.triggered OR s.backfill_asked OR s.next_reason = 'mapping' OR s.next_run_at IS NULL "
-      "OR s.next_run_at <= "
-      "pg_catalog.clock_timestamp())"
-      " FROM supaglue_internal.syncs s WHERE s.id = $1",
-      {int_arg(sync_id)});
-  return SPI_processed > 0 && bool_at(0, 1);
-}
+/// A sync and the run that begins.
+struct Claim {
+  const Sync *sync;
+  const Run *run;
+};
 
-/// What was asked for and is under way now is not asked for any more. A full run for want of a
-/// watermark or of a field reads every window, and is tried until it succeeds.
-void take_wish(const Sync *sync, const Run *run) {
-  const bool must_be_full =
-      TIMESTAMP_IS_NOBEGIN(sync->watermark) || strcmp(run->reason, "fields") == 0;
-  if (!TIMESTAMP_IS_NOBEGIN(run->until) || (must_be_full && !sync->triggered))
-    sql("UPDATE supaglue_internal.syncs SET backfill_asked = false, backfill_from = NULL,"
-        " backfill_to = NULL WHERE id = $1",
-        {int_arg(sync->id)});
-  else if (sync->triggered)
-    sql("UPDATE supaglue_internal.syncs SET triggered = false, trigger_full = false WHERE id = $1",
-        {int_arg(sync->id)});
-}
-
-}  // namespace
-
-Lease *claim_run(int64 sync_id, int worker, int slot) {
-  const Sync *sync = load_sync(sync_id, SyncLock::kSkipLocked);
-  if (sync == nullptr || !may_run(sync_id)) return nullptr;
-  const Run *run = plan_backfill(sync);
-  if (run == nullptr) run = plan_sweep(sync);
-  if (run == nullptr) run = plan_run(sync, sync->triggered, sync->trigger_full);
-  sql("INSERT INTO supaglue_internal.runs"
-      " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since, forced, until)"
-      " VALUES ($1, $2, $3, $10, $4, $5, $6, $7, $8, $9, $11)",
-      {int_arg(run->id), int_arg(sync_id), int_arg(worker), int_arg(slot),
-       text_arg(run->full ? "full" : "incremental"), text_arg(run->reason),
-       time_arg(run->started_at), time_arg(run->since), bool_arg(run->forced),
-       text_arg(run->mapping_only ? "merge" : "fetch"), time_arg(run->until)});
-  if (run->mapping_only) {  // nothing is to be fetched
-    wake_at_commit(WorkerKind::kMerger);
-    return nullptr;
-  }
-  take_wish(sync, run);
+Lease *lease_of_claim(const Claim *claim, int slot) {
+  const Sync *sync = claim->sync;
+  const Run *run = claim->run;
   Lease *lease = lease_of(sync, run->id, slot, run->full, run->since, run->until);
   lease->manual = sync->triggered;
   lease->keys_only = run->keys_only;
   return lease;
+}
+
+/// Keeps the claims of syncs that may run now. Their rows are locked: what is said of them stands.
+int keep_runnable(Claim *claims, int count) {
+  // Somebody who asks for a run overrules a pause by a user, but no other.
+  const auto runnable = static_cast<int>(sql(
+      "SELECT s.id FROM supaglue_internal.syncs s WHERE s.id = ANY ($1)"
+      " AND (s.paused_by = '{}'"
+      "      OR (s.triggered OR s.backfill_asked) AND s.paused_by = ARRAY['user'])"
+      " AND NOT EXISTS (SELECT FROM supaglue_internal.runs r WHERE r.sync_id = s.id)"
+      " AND (s.triggered OR s.backfill_asked OR s.next_reason = 'mapping' OR s.next_run_at IS NULL"
+      "      OR s.next_run_at <= pg_catalog.clock_timestamp())"
+      " ORDER BY s.id",
+      {ints_of(count, [&](int i) { return claims[i].sync->id; })}));
+  int kept = 0;
+  for (int i = 0; i < count && kept < runnable; ++i)
+    if (claims[i].sync->id == int_at(static_cast<uint64>(kept), 1)) claims[kept++] = claims[i];
+  return kept;
+}
+
+const Run *plan(const Sync *sync) {
+  const Run *run = plan_backfill(sync);
+  if (run == nullptr) run = plan_sweep(sync);
+  return run != nullptr ? run : plan_run(sync, sync->triggered, sync->trigger_full);
+}
+
+void begin_runs(const Claim *claims, int count, int worker, int slot) {
+  const auto run = [&](int i) { return claims[i].run; };
+  sql("INSERT INTO supaglue_internal.runs"
+      " (id, sync_id, worker, stage, slot, strategy, reason, started_at, since, forced, until)"
+      " SELECT q.id, q.sync_id, $1, q.stage, $2, q.strategy, q.reason, q.started_at, q.since,"
+      "  q.forced <> 0, q.until"
+      " FROM ROWS FROM (pg_catalog.unnest($3::bigint[]), pg_catalog.unnest($4::bigint[]),"
+      "  pg_catalog.unnest($5::text[]), pg_catalog.unnest($6::text[]),"
+      "  pg_catalog.unnest($7::text[]), pg_catalog.unnest($8::timestamptz[]),"
+      "  pg_catalog.unnest($9::timestamptz[]), pg_catalog.unnest($10::bigint[]),"
+      "  pg_catalog.unnest($11::timestamptz[]))"
+      " AS q (id, sync_id, stage, strategy, reason, started_at, since, forced, until)",
+      {int_arg(worker), int_arg(slot), ints_of(count, [&](int i) { return run(i)->id; }),
+       ints_of(count, [&](int i) { return claims[i].sync->id; }),
+       texts_of(count, [&](int i) { return run(i)->mapping_only ? "merge" : "fetch"; }),
+       texts_of(count, [&](int i) { return run(i)->full ? "full" : "incremental"; }),
+       texts_of(count, [&](int i) { return run(i)->reason; }),
+       times_of(count, [&](int i) { return run(i)->started_at; }),
+       times_of(count, [&](int i) { return run(i)->since; }),
+       ints_of(count, [&](int i) { return int64{run(i)->forced}; }),
+       times_of(count, [&](int i) { return run(i)->until; })});
+}
+
+/// Whether a run takes with it what backfill() asked for. A full run for want of a watermark or of
+/// a field reads every window, and is tried until it succeeds.
+bool takes_backfill(const Claim *claim) {
+  const bool must_be_full =
+      TIMESTAMP_IS_NOBEGIN(claim->sync->watermark) || strcmp(claim->run->reason, "fields") == 0;
+  return !TIMESTAMP_IS_NOBEGIN(claim->run->until) || (must_be_full && !claim->sync->triggered);
+}
+
+/// What was asked for and is under way now is not asked for any more.
+void take_wishes(const Claim *claims, int count) {
+  auto *backfills = static_cast<int64 *>(palloc(sizeof(int64) * Max(count, 1)));
+  auto *triggers = static_cast<int64 *>(palloc(sizeof(int64) * Max(count, 1)));
+  int backfill_count = 0, trigger_count = 0;
+  for (int i = 0; i < count; ++i) {
+    const int64 id = claims[i].sync->id;
+    if (claims[i].run->mapping_only) continue;
+    if (takes_backfill(&claims[i]))
+      backfills[backfill_count++] = id;
+    else if (claims[i].sync->triggered)
+      triggers[trigger_count++] = id;
+  }
+  if (backfill_count > 0)
+    sql("UPDATE supaglue_internal.syncs SET backfill_asked = false, backfill_from = NULL,"
+        " backfill_to = NULL WHERE id = ANY ($1)",
+        {ints_arg(backfills, backfill_count)});
+  if (trigger_count > 0)
+    sql("UPDATE supaglue_internal.syncs SET triggered = false, trigger_full = false"
+        " WHERE id = ANY ($1)",
+        {ints_arg(triggers, trigger_count)});
+}
+
+}  // namespace
+
+void claim_runs(const int64 *sync_ids, int count, int worker, int slot, Lease **leases) {
+  auto **syncs = static_cast<Sync **>(palloc(sizeof(Sync *) * Max(count, 1)));
+  auto *claims = static_cast<Claim *>(palloc(sizeof(Claim) * Max(count, 1)));
+  int claimed = lock_syncs(sync_ids, count, syncs);
+  for (int i = 0; i < claimed; ++i) claims[i] = {syncs[i], nullptr};
+  claimed = keep_runnable(claims, claimed);
+  for (int i = 0; i < claimed; ++i) claims[i].run = plan(claims[i].sync);
+  begin_runs(claims, claimed, worker, slot);
+  take_wishes(claims, claimed);
+  for (int i = 0; i < count; ++i) {
+    leases[i] = nullptr;
+    for (int j = 0; j < claimed; ++j) {
+      if (claims[j].sync->id != sync_ids[i]) continue;
+      if (claims[j].run->mapping_only)
+        wake_at_commit(WorkerKind::kMerger);  // nothing is to be fetched
+      else
+        leases[i] = lease_of_claim(&claims[j], slot);
+    }
+  }
 }
 
 static const char *const kRunColumns =
@@ -188,33 +252,52 @@ bool inherit_runs(int worker, int workers) {
   return all;
 }
 
-static bool write_progress(const Lease *lease, const Progress *progress, int pages, bool whole) {
-  return sql("UPDATE supaglue_internal.runs SET pages = $2, records_read = $3, requests = $4,"
-             " bytes_received = $5, provider_count = coalesce(nullif($6, -1), provider_count),"
-             " provider_time = coalesce(provider_time, $7), plan = coalesce($8, plan),"
-             " metadata = coalesce($9, metadata), first_page = $10, restarts = $11,"
-             " taken_over = CASE WHEN pages < $2 THEN 0 ELSE taken_over END,"
-             " stage = CASE WHEN $12 THEN 'merge' ELSE stage END,"
-             " not_before = CASE WHEN $12 THEN NULL ELSE not_before END,"
-             " fetched_at = CASE WHEN $12 THEN pg_catalog.clock_timestamp() ELSE fetched_at END"
-             " WHERE id = $1 AND stage = 'fetch'",
-             {int_arg(lease->run_id), int_arg(pages), int_arg(progress->records_read),
-              int_arg(progress->requests), int_arg(progress->bytes_received),
-              int_arg(progress->provider_count),
-              time_arg(progress->provider_time_ms == 0 ? DT_NOBEGIN
-                                                       : time_of_ms(progress->provider_time_ms)),
-              text_arg(progress->plan), text_arg(progress->metadata), int_arg(progress->first_page),
-              int_arg(progress->restarts), bool_arg(whole)}) > 0;
+// Of runs that are being fetched; returns how many are, yet. `pages`: how many more than before.
+static uint64 write_progress(const Lease *leases, const Progress *progress, int count, int pages,
+                             bool whole) {
+  return sql(
+      "UPDATE supaglue_internal.runs r SET pages = q.pages, records_read = q.records_read,"
+      " requests = q.requests, bytes_received = q.bytes_received,"
+      " provider_count = coalesce(nullif(q.provider_count, -1), r.provider_count),"
+      " provider_time = coalesce(r.provider_time, q.provider_time),"
+      " plan = coalesce(q.plan, r.plan), metadata = coalesce(q.metadata, r.metadata),"
+      " first_page = q.first_page, restarts = q.restarts,"
+      " taken_over = CASE WHEN r.pages < q.pages THEN 0 ELSE r.taken_over END,"
+      " stage = CASE WHEN $1 THEN 'merge' ELSE r.stage END,"
+      " not_before = CASE WHEN $1 THEN NULL ELSE r.not_before END,"
+      " fetched_at = CASE WHEN $1 THEN pg_catalog.clock_timestamp() ELSE r.fetched_at END"
+      " FROM ROWS FROM (pg_catalog.unnest($2::bigint[]), pg_catalog.unnest($3::bigint[]),"
+      "  pg_catalog.unnest($4::bigint[]), pg_catalog.unnest($5::bigint[]),"
+      "  pg_catalog.unnest($6::bigint[]), pg_catalog.unnest($7::bigint[]),"
+      "  pg_catalog.unnest($8::timestamptz[]), pg_catalog.unnest($9::text[]),"
+      "  pg_catalog.unnest($10::text[]), pg_catalog.unnest($11::bigint[]),"
+      "  pg_catalog.unnest($12::bigint[]))"
+      " AS q (id, pages, records_read, requests, bytes_received, provider_count, provider_time,"
+      "  plan, metadata, first_page, restarts)"
+      " WHERE r.id = q.id AND r.stage = 'fetch'",
+      {bool_arg(whole), ints_of(count, [&](int i) { return leases[i].run_id; }),
+       ints_of(count, [&](int i) { return int64{leases[i].pages + pages}; }),
+       ints_of(count, [&](int i) { return progress[i].records_read; }),
+       ints_of(count, [&](int i) { return progress[i].requests; }),
+       ints_of(count, [&](int i) { return progress[i].bytes_received; }),
+       ints_of(count, [&](int i) { return progress[i].provider_count; }),
+       times_of(count,
+                [&](int i) {
+                  const int64 time = progress[i].provider_time_ms;
+                  return time == 0 ? DT_NOBEGIN : time_of_ms(time);
+                }),
+       texts_of(count, [&](int i) { return progress[i].plan; }),
+       texts_of(count, [&](int i) { return progress[i].metadata; }),
+       ints_of(count, [&](int i) { return int64{progress[i].first_page}; }),
+       ints_of(count, [&](int i) { return int64{progress[i].restarts}; })});
 }
 
 bool keep_progress(const Lease *lease, const Progress *progress, int pages) {
-  return write_progress(lease, progress, pages, false);
+  return write_progress(lease, progress, 1, pages - lease->pages, false) > 0;
 }
 
-bool hand_over(const Lease *lease, const Progress *progress) {
-  if (!write_progress(lease, progress, lease->pages, true)) return false;
-  wake_at_commit(WorkerKind::kMerger);
-  return true;
+void hand_over(const Lease *leases, const Progress *progress, int count) {
+  if (write_progress(leases, progress, count, 0, true) > 0) wake_at_commit(WorkerKind::kMerger);
 }
 
 static Run *run_of_row(uint64 row) {
@@ -250,17 +333,18 @@ bool fail_lease(const Lease *lease, const Progress *progress, const char *error_
   return true;
 }
 
-int64 next_merge(bool small_only) {
+NextMerge next_merge(bool small_only) {
   // Who has more to write stands back by a millisecond for each record. What a mapping rewrites is
   // not known, and counts as large.
-  if (sql("SELECT id FROM supaglue_internal.runs WHERE stage = 'merge'"
+  if (sql("SELECT id, strategy = 'incremental' AND records_read = 0 AND pages = 0"
+          " AND merge_attempts = 0 FROM supaglue_internal.runs WHERE stage = 'merge'"
           " AND (not_before IS NULL OR not_before <= pg_catalog.clock_timestamp())"
           " AND (NOT $1 OR records_read <= $2 AND reason <> 'mapping')"
           " ORDER BY fetched_at + least(records_read, 600000) * '1 millisecond'::interval, id"
           " LIMIT 1 FOR UPDATE SKIP LOCKED",
           {bool_arg(small_only), int_arg(kSmallRun)}) == 0)
-    return 0;
-  return int_at(0, 1);
+    return {0, false};
+  return {int_at(0, 1), bool_at(0, 2)};
 }
 
 Run *lock_merge(int64 run_id, Fetched *fetched) {
@@ -296,6 +380,7 @@ int lock_quiet(QuietRun *runs, int most) {
           " AND r.merge_attempts = 0 AND r.merge_strikes = 0 AND r.not_before IS NULL"
           " AND s.phase <> 'created' AND s.next_reason IS NULL AND s.consecutive_failures = 0"
           " AND (s.witness IS NOT NULL OR NOT s.rows_stored) AND NOT d.config ? 'host'"
+          " AND s.watermark IS NOT NULL"
           " ORDER BY r.fetched_at LIMIT $1"
           " FOR UPDATE OF r SKIP LOCKED FOR NO KEY UPDATE OF s SKIP LOCKED",
           {int_arg(most)}));

@@ -44,9 +44,9 @@ struct Progress {
   const char *metadata;
 };
 
-/// Begins the run that a sync is due for. Null when it must not run now: it is gone, locked,
-/// paused, or runs already.
-Lease *claim_run(int64 sync_id, int worker, int slot);
+/// Begins the runs that syncs are due for. A lease is null where none may begin now: the sync is
+/// gone, locked, paused, or runs already.
+void claim_runs(const int64 *sync_ids, int count, int worker, int slot, Lease **leases);
 /// How often a run may end the process that works on it, or fail its merge for good, before its
 /// sync is put in quarantine.
 constexpr int kMostStrikes = 3;
@@ -63,15 +63,19 @@ bool inherit_runs(int worker, int workers);
 
 /// Records progress; with a page also that. False: the lease is lost, the run is to be dropped.
 bool keep_progress(const Lease *lease, const Progress *progress, int pages);
-/// The run is fetched whole: the merger's turn. False: the lease is lost.
-bool hand_over(const Lease *lease, const Progress *progress);
+/// Runs are fetched whole: the merger's turn. Leases that are lost are left alone.
+void hand_over(const Lease *leases, const Progress *progress, int count);
 /// Ends the run as failed; `not_before_ms` as for fail_run(). False: the lease was lost before.
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
                 const char *message, int64 not_before_ms);
 
-/// The run that is to be merged next and that nobody merges now; 0: none. Small runs go before
-/// large ones, but for ten minutes at most. `small_only`: large ones are left to others.
-int64 next_merge(bool small_only);
+struct NextMerge {
+  int64 run_id;        // 0: none
+  bool found_nothing;  // so that it may be one of those that are ended together
+};
+/// The run that is to be merged next and that nobody merges now. Small runs go before large ones,
+/// but for ten minutes at most. `small_only`: large ones are left to others.
+NextMerge next_merge(bool small_only);
 /// Where a run's pages lie, and how often its merge was tried.
 struct Fetched {
   int64 sync_id;
@@ -88,8 +92,9 @@ struct QuietRun {
   int64 sync_id;
 };
 /// Locks such runs, and their syncs, that nothing but their record is to be written of: incremental
-/// ones to this database, of syncs that fare well and whose table has a witness or no rows. Those
-/// that wait longest first; returns how many.
+/// ones to this database, of syncs that fare well, whose objects are stamped (so they have a
+/// watermark), and whose table has a witness or no rows. Those that wait longest first; returns how
+/// many.
 int lock_quiet(QuietRun *runs, int most);
 /// Counts a merge that begins (or one less), in a transaction of its own, so that it stays counted
 /// when the process does not see its end.

@@ -37,6 +37,9 @@ struct Merging {
 // Its end will find it here when the process must go before the merge is done.
 Merging *under_way = nullptr;
 
+// For what is of no use without a later commit: it need not wait for the disk.
+void commit_lazily() { sql("SET LOCAL synchronous_commit = off"); }
+
 // Counts the attempt, for the case that nobody sees its end: what kills the process that merges it
 // shall not do so for ever. A run that found nothing, as most do, writes nothing and can do no
 // harm.
@@ -60,6 +63,7 @@ void begin_attempt(Merging *merging) {
 // The table is made, or given what it lacks, in a transaction of its own: a merge never waits with
 // DDL's locks.
 void prepare_table(Merging *merging) {
+  commit_lazily();
   Fetched fetched;
   const Run *run = lock_merge(merging->run_id, &fetched);
   const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
@@ -277,14 +281,15 @@ void end_quiet(int64 *not_before_ms) {
   if (outcome.error != nullptr || left) *not_before_ms = now_ms() + kIdleMs;
 }
 
-// Sees what there is to merge. The run, or 0 and for how long there is none.
-Outcome look(const Place *place, int64 *run_id, int64 *rest_ms) {
-  *run_id = 0;
+// Sees what there is to merge: the next run, or for how long there is none.
+Outcome look(const Place *place, NextMerge *next, int64 *rest_ms) {
+  *next = {0, false};
   *rest_ms = kLookMs;
   const Outcome outcome = work([&] {
+    commit_lazily();
     // Of several mergers one is kept for small runs.
-    *run_id = next_merge(settings.merge_workers > 1 && place->number == 0);
-    if (*run_id != 0) return;
+    *next = next_merge(settings.merge_workers > 1 && place->number == 0);
+    if (next->run_id != 0) return;
     const TimestampTz at = next_merge_at();
     if (!TIMESTAMP_IS_NOBEGIN(at))
       *rest_ms = Min(kLookMs, Max(ms_of_time(at) - now_ms(), int64{100}));
@@ -309,18 +314,25 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
   int64 next_erasure_ms = 0;
   int64 next_sweep_ms = 0;  // at once: a server may never run for that long
   int64 next_quiet_ms = 0;
+  int64 left_alone = 0;  // a run that found nothing and was not ended with others
   for (;;) {
     MemoryContextSwitchTo(round);
     MemoryContextReset(round);
     end_quiet(&next_quiet_ms);
-    int64 run_id, rest_ms;
-    const Outcome outcome = look(&place, &run_id, &rest_ms);
+    NextMerge next;
+    int64 rest_ms;
+    const Outcome outcome = look(&place, &next, &rest_ms);
+    const int64 run_id = next.run_id;
     if (place.number == 0 && outcome.done() && (run_id == 0 || now_ms() >= next_erasure_ms)) {
       rest_ms = Min(rest_ms, tend_erasures());
       next_erasure_ms = now_ms() + rest_ms;
     }
     if (run_id != 0) {
-      merge_one(run_id);
+      // It may have come while others like it were ended: then it is with the next of them.
+      if (next.found_nothing && run_id != left_alone && now_ms() >= next_quiet_ms)
+        left_alone = run_id;
+      else
+        merge_one(run_id);
       CHECK_FOR_INTERRUPTS();
       continue;
     }

@@ -2,6 +2,7 @@
 #include "quiet_runs.hpp"
 
 #include "catalog.hpp"
+#include "columns.hpp"
 #include "destination.hpp"
 #include "feed.hpp"
 #include "lease.hpp"
@@ -121,53 +122,14 @@ void check_tables(Quiet *quiet, int count) {
   }
 }
 
-Arg array_arg(const Datum *values, const bool *nulls, int count, Oid type, Oid array_type) {
-  int16 length;
-  bool by_value;
-  char alignment;
-  get_typlenbyvalalign(type, &length, &by_value, &alignment);
-  int dimension = count, lower_bound = 1;
-  return {array_type,
-          PointerGetDatum(construct_md_array(const_cast<Datum *>(values), const_cast<bool *>(nulls),
-                                             1, &dimension, &lower_bound, type, length, by_value,
-                                             alignment)),
-          false};
-}
-
-/// What is written of each run, in columns.
-template <typename ValueOf>
-Arg times_of(const Quiet *quiet, int count, ValueOf &&value_of) {
-  Datum values[kMost];
-  bool nulls[kMost];
-  for (int i = 0; i < count; ++i) {
-    const TimestampTz time = value_of(quiet[i]);
-    values[i] = TimestampTzGetDatum(time);
-    nulls[i] = TIMESTAMP_IS_NOBEGIN(time);
-  }
-  return array_arg(values, nulls, count, TIMESTAMPTZOID, TIMESTAMPTZARRAYOID);
-}
-template <typename ValueOf>
-Arg ints_of(const Quiet *quiet, int count, ValueOf &&value_of) {
-  int64 values[kMost];
-  for (int i = 0; i < count; ++i) values[i] = value_of(quiet[i]);
-  return ints_arg(values, count);
-}
-template <typename ValueOf>
-Arg texts_of(const Quiet *quiet, int count, ValueOf &&value_of) {
-  Datum values[kMost];
-  bool nulls[kMost] = {};
-  for (int i = 0; i < count; ++i) values[i] = CStringGetTextDatum(value_of(quiet[i]));
-  return array_arg(values, nulls, count, TEXTOID, TEXTARRAYOID);
-}
-
 Arg run_ids_of(const Quiet *quiet, int count) {
-  return ints_of(quiet, count, [](const Quiet &q) { return q.run->id; });
+  return ints_of(count, [&](int i) { return quiet[i].run->id; });
 }
 Arg sync_ids_of(const Quiet *quiet, int count) {
-  return ints_of(quiet, count, [](const Quiet &q) { return q.sync->id; });
+  return ints_of(count, [&](int i) { return quiet[i].sync->id; });
 }
 Arg emitted_of(const Quiet *quiet, int count) {
-  return times_of(quiet, count, [](const Quiet &q) { return q.run->emitted_at; });
+  return times_of(count, [&](int i) { return quiet[i].run->emitted_at; });
 }
 
 void log_runs(const Quiet *quiet, int count) {
@@ -182,16 +144,16 @@ void log_runs(const Quiet *quiet, int count) {
       " pg_catalog.unnest($7::bigint[]), pg_catalog.unnest($8::bigint[]))"
       " AS q (id, sync_id, reason, started_at, emitted_at, requests, bytes, provider_count)",
       {run_ids_of(quiet, count), sync_ids_of(quiet, count),
-       texts_of(quiet, count, [](const Quiet &q) { return q.run->reason; }),
-       times_of(quiet, count, [](const Quiet &q) { return q.run->started_at; }),
-       emitted_of(quiet, count),
-       ints_of(quiet, count, [](const Quiet &q) { return q.run->requests; }),
-       ints_of(quiet, count, [](const Quiet &q) { return q.run->bytes_received; }),
-       ints_of(quiet, count, [](const Quiet &q) { return q.run->provider_count; })});
+       texts_of(count, [&](int i) { return quiet[i].run->reason; }),
+       times_of(count, [&](int i) { return quiet[i].run->started_at; }), emitted_of(quiet, count),
+       ints_of(count, [&](int i) { return quiet[i].run->requests; }),
+       ints_of(count, [&](int i) { return quiet[i].run->bytes_received; }),
+       ints_of(count, [&](int i) { return quiet[i].run->provider_count; })});
 }
 
 void move_syncs_on(const Quiet *quiet, int count) {
-  const auto watermark = [](const Quiet &q) { return watermark_after(q.sync, q.run); };
+  TimestampTz watermarks[kMost];
+  for (int i = 0; i < count; ++i) watermarks[i] = watermark_after(quiet[i].sync, quiet[i].run);
   sql(R"(UPDATE supaglue_internal.syncs s SET phase = 'incremental', watermark = q.watermark,
   wide_watermark = q.wide_watermark, data_through = coalesce(q.watermark, s.data_through),
   next_run_at = q.next_run_at, last_run_id = q.run_id,
@@ -208,10 +170,12 @@ FROM ROWS FROM (pg_catalog.unnest($1::bigint[]), pg_catalog.unnest($2::bigint[])
   pg_catalog.unnest($5::timestamptz[]), pg_catalog.unnest($6::timestamptz[]))
   AS q (run_id, sync_id, watermark, wide_watermark, next_run_at, emitted_at)
 WHERE s.id = q.sync_id)",
-      {run_ids_of(quiet, count), sync_ids_of(quiet, count), times_of(quiet, count, watermark),
-       times_of(quiet, count,
-                [&](const Quiet &q) { return wide_watermark_after(q.sync, q.run, watermark(q)); }),
-       times_of(quiet, count, [](const Quiet &q) { return next_run_of(q.sync); }),
+      {run_ids_of(quiet, count), sync_ids_of(quiet, count),
+       times_of(count, [&](int i) { return watermarks[i]; }),
+       times_of(
+           count,
+           [&](int i) { return wide_watermark_after(quiet[i].sync, quiet[i].run, watermarks[i]); }),
+       times_of(count, [&](int i) { return next_run_of(quiet[i].sync); }),
        emitted_of(quiet, count)});
 }
 
@@ -230,10 +194,10 @@ void tell(const Quiet *quiet, int count) {
       "SELECT pg_catalog.pg_notify('supaglue', pg_catalog.json_build_object("
       "  'id', id, 'kind', kind, 'run', run_id, 'sync', sync_id)::text) FROM event",
       {run_ids_of(quiet, count), sync_ids_of(quiet, count),
-       texts_of(quiet, count, [](const Quiet &q) { return q.sync->application_id; }),
-       texts_of(quiet, count, [](const Quiet &q) { return q.sync->customer_id; }),
-       texts_of(quiet, count, [](const Quiet &q) { return q.sync->provider_name; }),
-       texts_of(quiet, count, [](const Quiet &q) { return completion_of(q.sync, q.run); })});
+       texts_of(count, [&](int i) { return quiet[i].sync->application_id; }),
+       texts_of(count, [&](int i) { return quiet[i].sync->customer_id; }),
+       texts_of(count, [&](int i) { return quiet[i].sync->provider_name; }),
+       texts_of(count, [&](int i) { return completion_of(quiet[i].sync, quiet[i].run); })});
 }
 
 }  // namespace

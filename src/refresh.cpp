@@ -22,6 +22,21 @@ constexpr int64 kLastWordsMs = 3'000;     // for answers to refreshes when the p
 
 enum class Token { kGiven, kStale, kFailed };
 
+bool give_token(Job *job, const TokenState *state) {
+  const bool given = guard([&] {
+    const Access &access = state->access;
+    if (access.access_token.empty() || access.generation <= job->fetch->access().generation)
+      return false;
+    job->fetch->give_access(access);
+    return true;
+  });
+  if (given) {
+    job->needs_token = false;
+    job->refreshes = 0;
+  }
+  return given;
+}
+
 // Gives a job the newest token there is, if it is newer than the one that it has.
 Token offer_token(Jobs *jobs, Job *job, TokenState **state) {
   MemoryContext context = CurrentMemoryContext;
@@ -34,18 +49,7 @@ Token offer_token(Jobs *jobs, Job *job, TokenState **state) {
     fail_job(job, outcome.error);
     return Token::kFailed;
   }
-  const bool given = guard([&] {
-    const Access &access = (*state)->access;
-    if (access.access_token.empty() || access.generation <= job->fetch->access().generation)
-      return false;
-    job->fetch->give_access(access);
-    return true;
-  });
-  if (given) {
-    job->needs_token = false;
-    job->refreshes = 0;
-  }
-  return given ? Token::kGiven : Token::kStale;
+  return give_token(job, *state) ? Token::kGiven : Token::kStale;
 }
 
 // Asks the provider, by a connector that the guard body `connector_of` gives. The lock is ours; it
@@ -105,27 +109,26 @@ void park_connection(Jobs *jobs, int64 connection_id, int64 asked_ms) {
   });
 }
 
-void take_token_answer(Refreshes *refreshes, Jobs *jobs, Refresh *refresh,
-                       const Response *response) {
+// What the provider gave, to be stored; null: nothing, and that is seen to.
+const Tokens *take_token_answer(Refreshes *refreshes, Jobs *jobs, Refresh *refresh,
+                                const Response *response) {
   Raised raised;
   auto *tokens = make_in<Tokens>(CurrentMemoryContext);
   const int64 now = now_ms();
   const bool granted =
       attempt([&] { *tokens = token_answer(*refresh->connector, refresh->grant, *response, now); },
               &raised);
-  if (granted) {
-    const ErrorData *error = store_tokens(refresh->connection_id, refresh->generation, tokens);
-    if (error != nullptr) raised_of(error, &raised);
-    return end_refresh(refreshes, jobs, refresh, error == nullptr ? nullptr : &raised);
-  }
+  if (granted) return tokens;
   if (strcmp(raised.sqlstate, sqlstate_of(ErrorClass::kAuthentication)) == 0) {
     const int64 wait_ms = wait_after_refusal_ms(++refresh->refusals, refresh->lost);
     if (!refuse_tokens(refresh->connection_id, refresh->generation,
-                       raised.detail[0] != '\0' ? raised.detail : raised.message, wait_ms == 0))
-      return end_refresh(refreshes, jobs, refresh, nullptr);
+                       raised.detail[0] != '\0' ? raised.detail : raised.message, wait_ms == 0)) {
+      end_refresh(refreshes, jobs, refresh, nullptr);
+      return nullptr;
+    }
     if (wait_ms > 0) {
       refresh->not_before_ms = now + wait_ms;
-      return;
+      return nullptr;
     }
   } else {
     const int64 asked = guard([&] { return asked_wait_ms(*response, now); });
@@ -133,14 +136,57 @@ void take_token_answer(Refreshes *refreshes, Jobs *jobs, Refresh *refresh,
     if (passes && refresh->attempts < kTokenAttempts && asked <= kLongestWaitMs) {
       const double backoff = 1000 * refresh->attempts * jitter();
       refresh->not_before_ms = now + asked + static_cast<int64>(backoff);
-      return;
+      return nullptr;
     }
     park_connection(jobs, refresh->connection_id, asked);
   }
   end_refresh(refreshes, jobs, refresh, &raised);
+  return nullptr;
+}
+
+// Refreshes that were granted, and what is to be stored of each.
+struct Granted {
+  Refresh **refreshes;
+  Renewal *renewals;
+  int count;
+};
+
+// Together, because a commit waits for the disk; one by one when one is in the others' way.
+void end_granted(Refreshes *refreshes, Jobs *jobs, const Granted *granted) {
+  if (granted->count == 0) return;
+  const ErrorData *error = store_tokens(granted->renewals, granted->count);
+  Raised raised;
+  if (error != nullptr) raised_of(error, &raised);
+  for (int i = 0; i < granted->count; ++i) {
+    const Granted one = {&granted->refreshes[i], &granted->renewals[i], 1};
+    if (error != nullptr && granted->count > 1)
+      end_granted(refreshes, jobs, &one);
+    else
+      end_refresh(refreshes, jobs, *one.refreshes, error == nullptr ? nullptr : &raised);
+  }
 }
 
 }  // namespace
+
+void offer_tokens(const Refreshes *refreshes, Jobs *jobs, Job *const *all, size_t count) {
+  const int64 now = now_ms();
+  auto **needy = static_cast<Job **>(palloc(sizeof(Job *) * (count + 1)));
+  auto **states = static_cast<TokenState **>(palloc(sizeof(TokenState *) * (count + 1)));
+  size_t needy_count = 0;
+  for (size_t i = 0; i < count; ++i)
+    if (all[i]->fetch != nullptr && all[i]->pending == Job::Pending::kNothing &&
+        all[i]->fetch->access().generation < 0 && all[i]->not_before_ms <= now &&
+        refreshes->by_connection.count(all[i]->connection_id) == 0)
+      needy[needy_count++] = all[i];
+  if (needy_count < 2) return;
+  MemoryContext context = CurrentMemoryContext;
+  const Outcome outcome = work([&] {
+    for (size_t i = 0; i < needy_count; ++i)
+      states[i] = load_tokens(context, needy[i]->connection_id);
+  });
+  if (outcome.standing != Standing::kReady) jobs->served = false;
+  for (size_t i = 0; i < needy_count && outcome.done(); ++i) give_token(needy[i], states[i]);
+}
 
 bool see_to_token(Refreshes *refreshes, Jobs *jobs, Job *job) {
   if (refreshes->by_connection.count(job->connection_id) > 0) return false;
@@ -200,6 +246,8 @@ void tend_refreshes(Refreshes *refreshes, Jobs *jobs) {
     for (const auto &[connection_id, refresh] : refreshes->by_connection) *next++ = refresh.get();
   });
   auto *response = make_in<Response>(CurrentMemoryContext);
+  Granted granted = {static_cast<Refresh **>(palloc(sizeof(Refresh *) * (count + 1))),
+                     static_cast<Renewal *>(palloc(sizeof(Renewal) * (count + 1))), 0};
   for (size_t i = 0; i < count; ++i) {
     Refresh *refresh = all[i];
     const int64 now = now_ms();
@@ -213,8 +261,14 @@ void tend_refreshes(Refreshes *refreshes, Jobs *jobs) {
       refresh->transfer = 0;
       return true;
     });
-    if (answered) take_token_answer(refreshes, jobs, refresh, response);
+    if (!answered) continue;
+    const int64 connection_id = refresh->connection_id, generation = refresh->generation;
+    const Tokens *tokens = take_token_answer(refreshes, jobs, refresh, response);
+    if (tokens == nullptr) continue;
+    granted.refreshes[granted.count] = refresh;
+    granted.renewals[granted.count++] = {connection_id, generation, tokens};
   }
+  end_granted(refreshes, jobs, &granted);
 }
 
 void finish_refreshes(Refreshes *refreshes, Jobs *jobs) {

@@ -28,6 +28,9 @@ struct Refreshes {
   std::map<int64, std::unique_ptr<Refresh>> by_connection;
 };
 
+/// Gives the tokens that there are to jobs that have had none yet: to most it is all they need. Who
+/// gets none is seen to alone.
+void offer_tokens(const Refreshes *refreshes, Jobs *jobs, Job *const *all, size_t count);
 /// Sees to a job that needs a token. False: it has to wait, or it failed.
 bool see_to_token(Refreshes *refreshes, Jobs *jobs, Job *job);
 /// Refreshes the tokens of connections that nothing has refreshed for so long that their provider

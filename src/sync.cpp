@@ -19,7 +19,7 @@ constexpr const char *kLoad =
   (o.config ->> 'full_sync_every_n_incrementals')::int, (o.config ->> 'lookback_ms')::bigint,
   s.phase, s.paused_by <> '{}', s.unavailable, s.triggered, s.trigger_full, s.watermark,
   s.next_run_at, s.last_full_at, s.last_sweep_at, s.incrementals_since_full, s.consecutive_failures,
-  s.emitted_at, s.rows_stored, s.described_at, s.metadata, s.projection, s.next_reason,
+  s.emitted_at, s.rows_stored, s.described_at, %s, s.projection, s.next_reason,
   s.witness, s.witness_at,
   s.wide_watermark, s.backfill_asked, s.backfill_from, s.backfill_to
 FROM supaglue_internal.syncs s
@@ -28,6 +28,9 @@ JOIN supaglue_internal.objects o ON o.id = s.object_id
 JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id
 JOIN supaglue_internal.providers p ON p.id = o.provider_id
 JOIN supaglue_internal.destinations d ON d.id = c.destination_id)";
+
+// Runs need the row to themselves; references to it (runs.sync_id) may go on.
+constexpr const char *kLock = " FOR NO KEY UPDATE OF s SKIP LOCKED";
 
 // What the connector says of how far runs read back.
 void set_lookbacks(Sync *sync) {
@@ -111,10 +114,8 @@ Sync *with_remote_object(Sync *sync) {
 }  // namespace
 
 Sync *load_sync(int64 id, SyncLock lock) {
-  // Runs need the row to themselves; references to it (runs.sync_id) may go on.
-  const char *statement =
-      format("%s WHERE s.id = $1%s", kLoad,
-             lock == SyncLock::kNone ? "" : " FOR NO KEY UPDATE OF s SKIP LOCKED");
+  const char *statement = format("%s WHERE s.id = $1%s", format(kLoad, "s.metadata"),
+                                 lock == SyncLock::kNone ? "" : kLock);
   if (sql(statement, {int_arg(id)}) > 0) return with_remote_object(sync_of_row(0));
   if (lock == SyncLock::kNoWait &&
       sql("SELECT FROM supaglue_internal.syncs WHERE id = $1", {int_arg(id)}) > 0)
@@ -125,8 +126,18 @@ Sync *load_sync(int64 id, SyncLock lock) {
 
 int load_syncs(const int64 *ids, int count, Sync **syncs) {
   const auto found = static_cast<int>(
-      sql(format("%s WHERE s.id = ANY ($1) ORDER BY s.id", kLoad), {ints_arg(ids, count)}));
+      sql(format("%s WHERE s.id = ANY ($1) ORDER BY s.id", format(kLoad, "NULL::text")),
+          {ints_arg(ids, count)}));
   for (int i = 0; i < found; ++i) syncs[i] = sync_of_row(static_cast<uint64>(i));
+  return found;
+}
+
+int lock_syncs(const int64 *ids, int count, Sync **syncs) {
+  const auto found = static_cast<int>(
+      sql(format("%s WHERE s.id = ANY ($1) ORDER BY s.id%s", format(kLoad, "s.metadata"), kLock),
+          {ints_arg(ids, count)}));
+  for (int i = 0; i < found; ++i) syncs[i] = sync_of_row(static_cast<uint64>(i));
+  for (int i = 0; i < found; ++i) with_remote_object(syncs[i]);
   return found;
 }
 

@@ -69,8 +69,11 @@ enum class SyncLock {
 /// Reads a sync in the current context (SPI connected, acting as the extension's owner, in a
 /// transaction with a snapshot). Null when there is none (or it is locked, with kSkipLocked).
 Sync *load_sync(int64 id, SyncLock lock);
-/// The same of many, in the order of their ids, without locks and without what is read at the
-/// provider (remote_type, remote_object); returns how many there are.
+/// The same of many, in the order of their ids, without locks, without metadata and what is read
+/// at the provider (remote_type, remote_object); returns how many there are.
 int load_syncs(const int64 *ids, int count, Sync **syncs);
+/// Locks those of many that nobody else has locked, and reads them whole, in the order of their
+/// ids; returns how many.
+int lock_syncs(const int64 *ids, int count, Sync **syncs);
 
 }  // namespace supaglue

@@ -59,9 +59,9 @@ CredentialTexts read_texts(int64 connection_id, bool *lost) {
 constexpr int kStoreAttempts = 3;
 
 /// For a transaction of our own: what a rotating provider has given once, it does not give again.
-void keep_durably() {
+void keep_durably(bool waits = true) {
   sql("SET LOCAL synchronous_commit = on");
-  sql("SET LOCAL lock_timeout = '30s'");
+  if (waits) sql("SET LOCAL lock_timeout = '30s'");
 }
 
 /// A lock of the session, not of a transaction, so that none is open while a refresh waits on the
@@ -101,7 +101,6 @@ void unlock_tokens(int64 connection_id) {
 namespace {
 
 void store(int64 connection_id, int64 generation, const Tokens *tokens) {
-  keep_durably();
   if (sql("SELECT secret FROM supaglue_internal.tokens WHERE connection_id = $1 AND generation = $2"
           " FOR UPDATE",
           {int_arg(connection_id), int_arg(generation)}) == 0)
@@ -123,7 +122,6 @@ void store(int64 connection_id, int64 generation, const Tokens *tokens) {
 /// The provider accepts the grant. Never waits: whoever has the connection's row is about to say
 /// himself how it stands.
 void record_acceptance(int64 connection_id, const std::string *account_id) {
-  keep_durably();
   if (!account_id->empty())
     sql("UPDATE supaglue_internal.connections SET account_id = $2"
         " WHERE id IN (SELECT id FROM supaglue_internal.connections"
@@ -170,15 +168,23 @@ bool refuse(int64 connection_id, int64 generation, const char *reason) {
 
 }  // namespace
 
-ErrorData *store_tokens(int64 connection_id, int64 generation, const Tokens *tokens) {
+ErrorData *store_tokens(const Renewal *renewals, int count) {
   ErrorData *error = nullptr;
-  for (int attempt = 0; attempt < kStoreAttempts; ++attempt) {
-    error = unit_of_work([&] { store(connection_id, generation, tokens); });
+  for (int attempt = 0; attempt < (count == 1 ? kStoreAttempts : 1); ++attempt) {
+    error = unit_of_work([&] {
+      keep_durably(count == 1);
+      for (int i = 0; i < count; ++i)
+        store(renewals[i].connection_id, renewals[i].generation, renewals[i].tokens);
+    });
     if (error == nullptr) break;
   }
   if (error != nullptr) return error;
   // Apart from the tokens, which are good whatever comes of this.
-  unit_of_work([&] { record_acceptance(connection_id, &tokens->account_id); });
+  unit_of_work([&] {
+    keep_durably();
+    for (int i = 0; i < count; ++i)
+      record_acceptance(renewals[i].connection_id, &renewals[i].tokens->account_id);
+  });
   return nullptr;
 }
 

@@ -30,12 +30,17 @@ void wait_for_tokens(int64 connection_id);
 /// refreshes it now.
 bool lock_tokens(int64 connection_id);
 void unlock_tokens(int64 connection_id);
-/// Stores refreshed tokens, commits with synchronous_commit on (its own transaction), and records
-/// account id and base url. `generation` is the one that was refreshed: when the connection has got
-/// other credentials meanwhile, nothing is stored. A connection that was thought to be lost is
-/// active again, and its syncs are due. An error is logged and returned, null when all went well;
-/// no transaction may be under way.
-ErrorData *store_tokens(int64 connection_id, int64 generation, const Tokens *tokens);
+/// What a provider gave a connection. `generation` is the one that was refreshed: when the
+/// connection has got other credentials meanwhile, nothing is stored.
+struct Renewal {
+  int64 connection_id, generation;
+  const Tokens *tokens;
+};
+/// Stores refreshed tokens, commits with synchronous_commit on (one transaction), and records
+/// account ids and base urls. A connection that was thought to be lost is active again, and its
+/// syncs are due. An error is logged and returned, and nothing is stored: of several, one may be in
+/// the others' way. Null when all went well; no transaction may be under way.
+ErrorData *store_tokens(const Renewal *renewals, int count);
 /// Records that the provider refused the grant: connection status, event; `lost`: for good, else
 /// the connection is degraded until another try. False: nothing is said of the connection by that,
 /// because it has got other credentials meanwhile. Errors are logged; no transaction may be under

@@ -48,30 +48,36 @@ int workers_wanted(WorkerKind kind) {
 
 // Sets the latch of every background worker of this database. A latch that is set for nothing is
 // harmless by Postgres's own rules, and this can neither fail nor wait, as code after a commit must
-// not.
-static void wake_all() {
+// not. A worker that wakes another kind is not to look again itself.
+static void wake_workers(bool self_too) {
   for (uint32 i = 0; i < ProcGlobal->allProcCount; ++i) {
     PGPROC *process = &ProcGlobal->allProcs[i];
-    if (process->pid != 0 && process->isBackgroundWorker && process->databaseId == MyDatabaseId)
+    if (process->pid != 0 && process->isBackgroundWorker && process->databaseId == MyDatabaseId &&
+        (self_too || process != MyProc))
       SetLatch(&process->procLatch);
   }
 }
 
-void wake_now(WorkerKind) { wake_all(); }
+static Place here = {InvalidOid, WorkerKind::kFetcher, 0};
 
-static bool wake_wanted = false;
+static bool is_own(WorkerKind kind) { return OidIsValid(here.database) && here.kind == kind; }
+
+void wake_now(WorkerKind kind) { wake_workers(is_own(kind)); }
+
+static bool wake_wanted = false, self_wanted = false;
 
 static void at_transaction_end(XactEvent event, void *) {
-  if (event == XACT_EVENT_COMMIT && wake_wanted) wake_all();
+  if (event == XACT_EVENT_COMMIT && wake_wanted) wake_workers(self_wanted);
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-    wake_wanted = false;
+    wake_wanted = self_wanted = false;
 }
 
-void wake_at_commit(WorkerKind) {
+void wake_at_commit(WorkerKind kind) {
   static bool registered = false;
   if (!registered) RegisterXactCallback(at_transaction_end, nullptr);
   registered = true;
   wake_wanted = true;
+  self_wanted = self_wanted || is_own(kind);
 }
 
 // --- Starting and stopping
@@ -156,8 +162,6 @@ static void end_when_safe(SIGNAL_ARGS) {
 }
 
 bool was_told_to_end() { return told_to_end != 0; }
-
-static Place here = {InvalidOid, WorkerKind::kFetcher, 0};
 
 bool begin_worker(WorkerKind kind, Place *place) {
   memcpy(place, MyBgworkerEntry->bgw_extra, sizeof *place);

@@ -149,7 +149,7 @@ ListingSource::ListingSource(std::shared_ptr<const Connector> connector, const T
     plan_ = plan;
     read_plan();
   } else if (is_learned(task_.metadata)) {
-    make_plan(task_.metadata);
+    make_plan(std::move(task_.metadata));
   } else {
     draft_ = {{"fields", nullptr}, {"stamp", nullptr}, {"deleted", listing_->deleted}};
     draft_["lookups"] = Json::object();

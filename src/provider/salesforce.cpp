@@ -168,7 +168,7 @@ SalesforceSource::SalesforceSource(std::shared_ptr<const Connector> connector, c
     plan_ = plan;
     read_fields();
   } else if (is_metadata(task_.metadata)) {
-    make_plan(task_.metadata);
+    make_plan(std::move(task_.metadata));
   }
 }
 

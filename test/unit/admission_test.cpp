@@ -24,6 +24,8 @@ TEST(Admission, OfSeveralProvidersNoneTakesAll) {
   EXPECT_EQ(fill(admission, 1), 32);
   EXPECT_EQ(fill(admission, 2), 32);
   EXPECT_EQ(fill(admission, 3), 0);
+  EXPECT_TRUE(admission.is_full(1));
+  EXPECT_FALSE(admission.is_full(3));
   Admission narrow(1, true);
   EXPECT_EQ(fill(narrow, 1), 1);
   EXPECT_EQ(fill(narrow, 2), 0);

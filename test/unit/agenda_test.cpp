@@ -6,7 +6,8 @@
 namespace supaglue {
 namespace {
 
-const auto kPlenty = [](const Agenda::Entry &) { return true; };
+using Verdict = Agenda::Verdict;
+const auto kPlenty = [](const Agenda::Entry &) { return Verdict::kBegins; };
 
 TEST(Agenda, GivesWhatIsDueLongestDueFirst) {
   Agenda agenda;
@@ -35,9 +36,32 @@ TEST(Agenda, WhoIsNotAdmittedStandsInNobodysWay) {
   agenda.put({6, 11, 1, 6});
   int left = 2;
   const auto admit = [&](const Agenda::Entry &sync) {
-    return sync.connection_id != 10 || left-- > 0;
+    return sync.connection_id != 10 || left-- > 0 ? Verdict::kBegins : Verdict::kWaits;
   };
   EXPECT_EQ(agenda.due(100, 10, admit), (std::vector<int64_t>{1, 2, 6}));
+}
+
+TEST(Agenda, AsksNobodyWhoIsKnownToWait) {
+  Agenda agenda;
+  for (int64_t sync = 1; sync <= 5; ++sync) agenda.put({sync, 10, 1, 2 * sync});
+  for (int64_t sync = 6; sync <= 8; ++sync) agenda.put({sync, 11, 2, 2 * sync - 9});
+  std::vector<int64_t> asked;
+  const auto judge = [&](const Agenda::Entry &sync) {
+    asked.push_back(sync.sync_id);
+    if (sync.sync_id == 7) return Verdict::kAllWait;
+    return sync.provider_id == 1 ? Verdict::kProviderWaits : Verdict::kBegins;
+  };
+  EXPECT_EQ(agenda.due(100, 10, judge), (std::vector<int64_t>{6}));
+  EXPECT_EQ(asked, (std::vector<int64_t>{1, 6, 7}));
+}
+
+TEST(Agenda, KnowsWhetherAnyIsDue) {
+  Agenda agenda;
+  EXPECT_FALSE(agenda.is_due(100));
+  agenda.put({1, 10, 1, 200});
+  agenda.put({2, 11, 2, 100});
+  EXPECT_FALSE(agenda.is_due(99));
+  EXPECT_TRUE(agenda.is_due(100));
 }
 
 TEST(Agenda, KnowsWhetherProvidersShareIt) {
