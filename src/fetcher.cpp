@@ -3,6 +3,7 @@
 // never wait for anything but its loop.
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 
 #include "admission.hpp"
 #include "agenda.hpp"
@@ -122,6 +123,8 @@ void before_exit(int, Datum argument) {
   if (was_told_to_end() && has_taken_over) work([&] { give_back_runs(fetcher->place.number); });
 }
 
+using RunOfSync = std::unordered_map<int64, int64>;
+
 // Puts syncs into the agenda as they stand in their table: some, or with null all. Jobs whose run
 // is no more are dropped.
 void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
@@ -140,20 +143,25 @@ void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
       " WHERE s.id IS NULL OR s.connection_id % $2 = $3",
       {ids == nullptr ? null_arg(INT8ARRAYOID) : ints_arg(ids, count), int_arg(fetcher->workers),
        int_arg(fetcher->place.number)});
+  auto *runs = make_in<RunOfSync>(CurrentMemoryContext);
   for (uint64 row = 0; row < SPI_tuptable->numvals; ++row) {
     const int64 sync_id = int_at(row, 1), connection_id = int_at(row, 2), run_id = int_at(row, 3);
     const TimestampTz due = time_at(row, 4);
     const char *provider_name = text_at(row, 5);
     guard([&] {
-      std::erase_if(fetcher->jobs.by_run, [&](const auto &entry) {
-        return entry.second->sync_id == sync_id && entry.first != run_id;
-      });
+      runs->insert_or_assign(sync_id, run_id);
       if (TIMESTAMP_IS_NOBEGIN(due))
         fetcher->agenda.remove(sync_id);
       else
         fetcher->agenda.put({sync_id, connection_id, provider_key(provider_name), ms_of_time(due)});
     });
   }
+  guard([&] {
+    std::erase_if(fetcher->jobs.by_run, [&](const auto &entry) {
+      const auto run = runs->find(entry.second->sync_id);
+      return run != runs->end() && run->second != entry.first;
+    });
+  });
 }
 
 void read_changes(Fetcher *fetcher) {

@@ -21,6 +21,7 @@ namespace supaglue {
 namespace {
 
 constexpr int64 kLookMs = 60'000;    // for runs that nobody woke us for
+constexpr int64 kQuietMs = 200;      // between looks for runs that found nothing, while others wait
 constexpr int64 kIdleMs = 5'000;     // between looks while there is nothing to serve
 constexpr int64 kSweepMs = 600'000;  // of what is past its retention
 constexpr int64 kSpoolLifeMs = int64{7} * 24 * 3600 * 1000;
@@ -271,14 +272,32 @@ bool sweep() {
   return more;
 }
 
+// When runs that found nothing are looked for again.
+struct QuietLook {
+  int64 not_before_ms = 0;  // some could not be ended together
+  int64 none_until_ms = 0;  // there were none a moment ago
+  int64 left_alone = 0;     // a run that found nothing and was not ended with others
+};
+
 // Runs that found nothing are ended together. Those for which that cannot be have their turn alone,
 // and are not tried again at every one of them.
-void end_quiet(int64 *not_before_ms) {
-  if (now_ms() < *not_before_ms) return;
-  bool left = false;
-  const Outcome outcome = work([&] { left = end_quiet_runs(); });
+void end_quiet(QuietLook *quiet) {
+  if (now_ms() < Max(quiet->not_before_ms, quiet->none_until_ms)) return;
+  QuietEnd end = QuietEnd::kAll;
+  const Outcome outcome = work([&] { end = end_quiet_runs(); });
   stop_stopwatch();
-  if (outcome.error != nullptr || left) *not_before_ms = now_ms() + kIdleMs;
+  if (end == QuietEnd::kNone) quiet->none_until_ms = now_ms() + kQuietMs;
+  if (outcome.error != nullptr || end == QuietEnd::kLeft) quiet->not_before_ms = now_ms() + kIdleMs;
+}
+
+// Whether a run that found nothing may have come while others like it were ended: then it is with
+// the next of them.
+bool may_be_quiet(const NextMerge *next, QuietLook *quiet) {
+  if (!next->found_nothing || next->run_id == quiet->left_alone || now_ms() < quiet->not_before_ms)
+    return false;
+  quiet->left_alone = next->run_id;
+  quiet->none_until_ms = 0;
+  return true;
 }
 
 // Sees what there is to merge: the next run, or for how long there is none.
@@ -313,12 +332,11 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
       AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);
   int64 next_erasure_ms = 0;
   int64 next_sweep_ms = 0;  // at once: a server may never run for that long
-  int64 next_quiet_ms = 0;
-  int64 left_alone = 0;  // a run that found nothing and was not ended with others
+  QuietLook quiet;
   for (;;) {
     MemoryContextSwitchTo(round);
     MemoryContextReset(round);
-    end_quiet(&next_quiet_ms);
+    end_quiet(&quiet);
     NextMerge next;
     int64 rest_ms;
     const Outcome outcome = look(&place, &next, &rest_ms);
@@ -328,11 +346,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
       next_erasure_ms = now_ms() + rest_ms;
     }
     if (run_id != 0) {
-      // It may have come while others like it were ended: then it is with the next of them.
-      if (next.found_nothing && run_id != left_alone && now_ms() >= next_quiet_ms)
-        left_alone = run_id;
-      else
-        merge_one(run_id);
+      if (!may_be_quiet(&next, &quiet)) merge_one(run_id);
       CHECK_FOR_INTERRUPTS();
       continue;
     }

@@ -202,15 +202,15 @@ void tell(const Quiet *quiet, int count) {
 
 }  // namespace
 
-bool end_quiet_runs() {
+QuietEnd end_quiet_runs() {
   Quiet quiet[kMost];
   const int found = take(quiet);
-  if (found == 0) return false;
+  if (found == 0) return QuietEnd::kNone;
   check_tables(quiet, found);
   int count = 0;
   for (int i = 0; i < found; ++i)
     if (quiet[i].sync != nullptr) quiet[count++] = quiet[i];
-  if (count == 0) return true;
+  if (count == 0) return QuietEnd::kLeft;
   for (int i = 0; i < count; ++i)
     quiet[i].run->emitted_at = emitted_after(quiet[i].sync->emitted_at);
   log_runs(quiet, count);
@@ -220,7 +220,7 @@ bool end_quiet_runs() {
   sql("INSERT INTO supaglue_internal.sync_changes SELECT pg_catalog.unnest($1)",
       {sync_ids_of(quiet, count)});
   wake_at_commit(WorkerKind::kFetcher);
-  return count < found;
+  return count < found ? QuietEnd::kLeft : QuietEnd::kAll;
 }
 
 }  // namespace supaglue

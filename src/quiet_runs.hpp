@@ -6,8 +6,11 @@
 
 namespace supaglue {
 
+/// What became of them: there were none, or all were ended, or some left.
+enum class QuietEnd { kNone, kAll, kLeft };
+
 /// Ends such runs in the caller's transaction. Those whose table lost what was written, or cannot
-/// be looked into, are left to be merged one by one; true: there are such.
-bool end_quiet_runs();
+/// be looked into, are left to be merged one by one.
+QuietEnd end_quiet_runs();
 
 }  // namespace supaglue
