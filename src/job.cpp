@@ -53,6 +53,8 @@ void leave_keys(Page *page) {
   for (Record &record : page->records) record.raw = record.modified = {};
 }
 
+size_t digest_of(const Json &metadata) { return std::hash<Json>()(metadata); }
+
 // Takes the page that has come and makes it ready to be kept.
 void take_page(Job *job) {
   Page page = job->fetch->take_page();
@@ -88,8 +90,9 @@ void take_notes(Job *job) {
     const Json plan = source.plan();
     job->plan = plan.is_null() ? "" : plan.dump();
   }
-  const Json metadata = source.metadata();
-  job->metadata = metadata.is_null() || metadata == job->metadata_kept ? "" : metadata.dump();
+  const Json &metadata = source.metadata();
+  const bool is_new = !metadata.is_null() && digest_of(metadata) != job->metadata_kept;
+  job->metadata = is_new ? metadata.dump() : "";
 }
 
 void note_moves(Job *job, int64 now) {
@@ -145,7 +148,7 @@ void kept_page(Job *job) {
     job->page = Page();
     job->packed = std::string();
     job->plan_kept = job->plan;
-    if (!job->metadata.empty()) job->metadata_kept = Json::parse(job->metadata);
+    if (!job->metadata.empty()) job->metadata_kept = digest_of(job->fetch->source().metadata());
     job->metadata.clear();
   });
 }
@@ -237,10 +240,9 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         job->is_guess = lease->since != nullptr && lease->until == nullptr;
         if (lease->until != nullptr) task.selection.filter = stamped_until(lease->until);
         if (lease->known != nullptr) task.metadata = Json::parse(lease->known);
-        job->metadata_kept = task.metadata;
-        if (lease->known != nullptr)
-          task.known = task.metadata;  // what is known is then what the last run knew
-        else if (lease->last_known != nullptr)
+        job->metadata_kept = digest_of(task.metadata);
+        // What may be relied on is what the last run knew.
+        if (lease->known == nullptr && lease->last_known != nullptr)
           task.known = Json::parse(lease->last_known);
         task.now_ms = now_ms;
         const Json config = Json::parse(lease->config);

@@ -42,8 +42,8 @@ struct Job {
   Page page;
   std::unique_ptr<Comparison> comparison;  // null: pages are kept as they come
   std::string packed, cursor, plan, plan_kept;
-  std::string metadata;  // when it is not what is kept already
-  Json metadata_kept;
+  std::string metadata;      // when it is not what is kept already
+  size_t metadata_kept = 0;  // a digest of it
   char error_class[32] = "";
   char error_message[2048] = "";
 };

@@ -23,13 +23,12 @@ class ProbeCall final : public CallSource {
   explicit ProbeCall(const Probe &probe)
       : CallSource(request_of(probe)), account_name_pointer_(probe.account_name_pointer) {}
 
-  Json metadata() const override {
-    if (answer() == nullptr) return nullptr;
-    const Json body = Json::parse(answer()->body, nullptr, false);
+  Accepted accept(const Response &response) override {
+    const Json body = Json::parse(response.body, nullptr, false);
     const Json::json_pointer pointer(account_name_pointer_);
     if (body.is_structured() && body.contains(pointer) && body[pointer].is_string())
-      return body[pointer];
-    return nullptr;
+      told_ = body[pointer];
+    return CallSource::accept(response);
   }
 
  private:

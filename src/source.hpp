@@ -32,7 +32,7 @@ struct Task {
   Selection selection;  // what more is wanted of a live scan; as much of it as can be sent
   Json metadata;  // what an earlier source learned (Source::metadata()) and may be relied on, or
                   // null
-  Json known;     // the same of the last run, even when the object is to be learned anew
+  Json known;     // the same of the last run, when the object is to be learned anew
   bool live = false;   // somebody waits for the rows: no exports that take minutes
   int64_t now_ms = 0;  // when the reading began, by our clock
 };
@@ -61,8 +61,9 @@ class Source {
   virtual Json plan() const = 0;
   /// The moving part: after Done it says so.
   virtual Json cursor() const = 0;
-  /// What it learned of the object and is worth keeping with the sync: fields and their types.
-  virtual Json metadata() const = 0;
+  /// What it learned of the object and is worth keeping with the sync: fields and their types;
+  /// null: nothing yet. Good until it takes another answer.
+  virtual const Json &metadata() const = 0;
   /// The request in the provider's words, for EXPLAIN ("SELECT Id, ... FROM Opportunity").
   /// Uses no network: a field list that is not known yet is named as such.
   virtual std::string describe_request() const = 0;

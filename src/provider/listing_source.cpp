@@ -83,7 +83,7 @@ class ListingSource : public Source {
   int restarts() const override { return cursor_.value("restarts", 0); }
   Json plan() const override { return plan_; }
   Json cursor() const override { return cursor_; }
-  Json metadata() const override { return plan_.is_null() ? Json(nullptr) : plan_.at("metadata"); }
+  const Json &metadata() const override { return plan_.is_null() ? plan_ : plan_.at("metadata"); }
   std::string describe_request() const override;
 
  private:
@@ -149,6 +149,7 @@ ListingSource::ListingSource(std::shared_ptr<const Connector> connector, const T
     plan_ = plan;
     read_plan();
   } else if (is_learned(task_.metadata)) {
+    if (!task_.live && task_.known.is_null()) task_.known = task_.metadata;
     make_plan(std::move(task_.metadata));
   } else {
     draft_ = {{"fields", nullptr}, {"stamp", nullptr}, {"deleted", listing_->deleted}};

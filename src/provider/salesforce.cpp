@@ -106,7 +106,7 @@ class SalesforceSource : public Source {
   bool recover(const Error &error) override;
   Json plan() const override { return plan_; }
   Json cursor() const override { return cursor_; }
-  Json metadata() const override { return plan_.is_null() ? Json(nullptr) : plan_.at("metadata"); }
+  const Json &metadata() const override { return plan_.is_null() ? plan_ : plan_.at("metadata"); }
   std::string describe_request() const override;
   int64_t total() const override { return total_; }
   int restarts() const override { return cursor_.value("restarts", 0); }

@@ -46,10 +46,11 @@ class Countdown : public Source {
   }
   Json plan() const override { return nullptr; }
   Json cursor() const override { return {{"at", at_}}; }
-  Json metadata() const override { return nullptr; }
+  const Json &metadata() const override { return nothing_; }
   std::string describe_request() const override { return "countdown"; }
 
  private:
+  const Json nothing_ = nullptr;
   int at_ = 0;
   int last_;
   std::string suffix_;
