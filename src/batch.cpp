@@ -20,4 +20,17 @@ void newest_versions(const Page &page, std::vector<const Record *> *newest) {
   newest->erase(newest->begin(), kept.base());
 }
 
+size_t keep_ids_of_unchanged(Page *page, const std::vector<const Record *> &newest,
+                             const std::vector<bool> &changed) {
+  std::vector<std::string_view> unchanged;  // sorted, as `newest` is
+  for (size_t i = 0; i < newest.size(); ++i)
+    if (!changed[i] && !newest[i]->deleted) unchanged.push_back(newest[i]->id);
+  std::erase_if(page->records, [&](const Record &record) {
+    if (!std::binary_search(unchanged.begin(), unchanged.end(), record.id)) return false;
+    page->unchanged.push_back(record.id);
+    return true;
+  });
+  return unchanged.size();
+}
+
 }  // namespace supaglue

@@ -13,4 +13,11 @@ namespace supaglue {
 /// the page's.
 void newest_versions(const Page &page, std::vector<const Record *> *newest);
 
+/// Leaves of a page's records that are stored as they came no more than the ids, in `unchanged`,
+/// and with them their older versions. `newest` is what newest_versions() gave, `changed` says of
+/// each whether it is anything else than stored. Records that are deleted stay. Returns how many
+/// different records have gone.
+size_t keep_ids_of_unchanged(Page *page, const std::vector<const Record *> &newest,
+                             const std::vector<bool> &changed);
+
 }  // namespace supaglue

@@ -72,22 +72,12 @@ void compare(Comparison *comparison) {
   comparison->is_given_up = false;
 }
 
-// Older versions of an unchanged record go with it. Those that are deleted stay: the merge looks
-// for stored rows among the others.
+// Whether comparing is worth its while is seen after some records.
 void move_out(Comparison *comparison, Page *page) {
-  std::vector<std::string_view> unchanged;  // sorted, as `newest` is
-  for (size_t i = 0; i < comparison->newest.size(); ++i)
-    if (!comparison->changed[i] && !comparison->newest[i]->deleted)
-      unchanged.push_back(comparison->newest[i]->id);
   comparison->compared += comparison->newest.size();
-  comparison->found += unchanged.size();
+  comparison->found += keep_ids_of_unchanged(page, comparison->newest, comparison->changed);
   comparison->is_given_up =
       comparison->compared >= kTrial && comparison->found * 2 < comparison->compared;
-  std::erase_if(page->records, [&](const Record &record) {
-    if (!std::binary_search(unchanged.begin(), unchanged.end(), record.id)) return false;
-    page->unchanged.push_back(record.id);
-    return true;
-  });
 }
 
 }  // namespace

@@ -38,5 +38,21 @@ TEST(Batch, KeepsTheLaterOneOfEqualStamps) {
             "a=stamped ");
 }
 
+TEST(Batch, KeepsTheIdsOfWhatIsStoredAsItCame) {
+  Page page;
+  page.records = {{"b", "2", "new"},
+                  {"a", "", "same"},
+                  {"c", "", "gone", true},
+                  {"d", "", "changed"},
+                  {"b", "1", "old"}};
+  std::vector<const Record *> newest;
+  newest_versions(page, &newest);
+  EXPECT_EQ(keep_ids_of_unchanged(&page, newest, {false, false, false, true}), 2U);
+  std::string left;
+  for (const Record &record : page.records) left += std::string(record.raw) + " ";
+  EXPECT_EQ(left, "gone changed ");
+  EXPECT_EQ(page.unchanged, (std::vector<std::string_view>{"b", "a", "b"}));
+}
+
 }  // namespace
 }  // namespace supaglue

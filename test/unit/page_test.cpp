@@ -22,6 +22,7 @@ Page sample(int count) {
     std::string_view raw = std::string_view(page.storage).substr(at);
     page.records.push_back({raw.substr(7, id.size()), "2024-01-02T03:04:05.000Z", raw, i % 3 == 0});
   }
+  page.unchanged = {"003700000000", "", "003700000001"};
   page.rejects.push_back({"the record has no Id", "{\"Name\":\"x\"}"});
   page.replaced_characters = 7;
   return page;
@@ -35,6 +36,7 @@ void expect_same(const Page &a, const Page &b) {
     EXPECT_EQ(a.records[i].raw, b.records[i].raw);
     EXPECT_EQ(a.records[i].deleted, b.records[i].deleted);
   }
+  EXPECT_EQ(a.unchanged, b.unchanged);
   ASSERT_EQ(a.rejects.size(), b.rejects.size());
   for (size_t i = 0; i < a.rejects.size(); ++i) {
     EXPECT_EQ(a.rejects[i].reason, b.rejects[i].reason);
