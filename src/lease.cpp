@@ -347,13 +347,45 @@ NextMerge next_merge(bool small_only) {
   return {int_at(0, 1), bool_at(0, 2)};
 }
 
+// Its fourth field keeps it apart from what SQL's advisory functions can lock.
+static LOCKTAG merge_tag(int64 run_id) {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(run_id >> 32),
+                       static_cast<uint32>(run_id), 80);
+  return tag;
+}
+
+bool take_merge(int64 run_id) {
+  const LOCKTAG tag = merge_tag(run_id);
+  return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void leave_merge(int64 run_id) {
+  const LOCKTAG tag = merge_tag(run_id);
+  LockRelease(&tag, ExclusiveLock, true);
+}
+
+// Another merger that looks for work may hold the row for a moment. False: it is no more, or is
+// held for longer than that.
+static bool lock_row_to_merge(int64 run_id) {
+  uint64 found = 0;
+  const int level = NewGUCNestLevel();
+  set_config_option("lock_timeout", "1s", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                    false);
+  ErrorData *error = attempt([&] {
+    found = sql(format("SELECT %s, sync_id, slot, pages, merge_attempts, first_page, restarts,"
+                       " merge_strikes FROM supaglue_internal.runs"
+                       " WHERE id = $1 AND stage = 'merge' FOR UPDATE",
+                       kRunColumns),
+                {int_arg(run_id)});
+  });
+  AtEOXact_GUC(false, level);
+  if (error != nullptr && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE) ReThrowError(error);
+  return error == nullptr && found > 0;
+}
+
 Run *lock_merge(int64 run_id, Fetched *fetched) {
-  if (sql(format("SELECT %s, sync_id, slot, pages, merge_attempts, first_page, restarts,"
-                 " merge_strikes FROM supaglue_internal.runs"
-                 " WHERE id = $1 AND stage = 'merge' FOR UPDATE SKIP LOCKED",
-                 kRunColumns),
-          {int_arg(run_id)}) == 0)
-    return nullptr;
+  if (!lock_row_to_merge(run_id)) return nullptr;
   fetched->sync_id = int_at(0, 14);
   fetched->slot = static_cast<int>(int_at(0, 15));
   fetched->pages = static_cast<int>(int_at(0, 16));

@@ -76,6 +76,10 @@ struct NextMerge {
 /// The run that is to be merged next and that nobody merges now. Small runs go before large ones,
 /// but for ten minutes at most. `small_only`: large ones are left to others.
 NextMerge next_merge(bool small_only);
+/// Makes a run this merger's, over all the transactions that its merge takes, until leave_merge()
+/// or the end of the process. False: another merger has it.
+bool take_merge(int64 run_id);
+void leave_merge(int64 run_id);
 /// Where a run's pages lie, and how often its merge was tried.
 struct Fetched {
   int64 sync_id;
@@ -83,8 +87,8 @@ struct Fetched {
   int first_page, restarts;
   int strikes;
 };
-/// Locks a run that waits to be merged for this transaction, which is its lease; null: it is no
-/// more, or somebody else has it.
+/// Locks a run that waits to be merged for this transaction, which is its lease; waits for whoever
+/// only looks at it. Null: it is no more, or somebody else has it.
 Run *lock_merge(int64 run_id, Fetched *fetched);
 /// A run that found nothing.
 struct QuietRun {

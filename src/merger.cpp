@@ -20,8 +20,9 @@ namespace supaglue {
 
 namespace {
 
-constexpr int64 kLookMs = 60'000;    // for runs that nobody woke us for
-constexpr int64 kQuietMs = 200;      // between looks for runs that found nothing, while others wait
+constexpr int64 kLookMs = 60'000;  // for runs that nobody woke us for
+constexpr int64 kQuietMs = 200;    // between looks for runs that found nothing, while others wait
+constexpr int64 kPassingMs = 2;
 constexpr int64 kIdleMs = 5'000;     // between looks while there is nothing to serve
 constexpr int64 kSweepMs = 600'000;  // of what is past its retention
 constexpr int64 kSpoolLifeMs = int64{7} * 24 * 3600 * 1000;
@@ -210,7 +211,9 @@ void record_failure(const Merging *merging, const ErrorData *error) {
   end_lease(run->id);
 }
 
-void merge_one(int64 run_id) {
+// False: another merger has the run.
+bool merge_one(int64 run_id) {
+  if (!take_merge(run_id)) return false;
   MemoryContext context =
       AllocSetContextCreate(TopMemoryContext, "supaglue merge", ALLOCSET_DEFAULT_SIZES);
   Merging merging = {run_id, context, nullptr, false, false};
@@ -228,7 +231,9 @@ void merge_one(int64 run_id) {
     // Not even that: no tight loop.
     if (recorded.error != nullptr) wait_for_work(-1, kIdleMs);
   }
+  leave_merge(run_id);
   MemoryContextDelete(context);
+  return true;
 }
 
 // The process ends in the midst of a merge, because it is told to: that speaks against no run.
@@ -346,7 +351,8 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
       next_erasure_ms = now_ms() + rest_ms;
     }
     if (run_id != 0) {
-      if (!may_be_quiet(&next, &quiet)) merge_one(run_id);
+      // Between two transactions of another merger a run seems to be free.
+      if (!may_be_quiet(&next, &quiet) && !merge_one(run_id)) wait_for_work(-1, kPassingMs);
       CHECK_FOR_INTERRUPTS();
       continue;
     }
