@@ -18,7 +18,6 @@ struct Comparison {
 
   std::string application_id, customer_id, provider_name, schema_name, table_name;
   Oid owner;
-  bool is_checked = false;   // that the table is one which runs nobody's code when it is read
   bool is_given_up = false;  // it fails, or finds too little to be worth its while
   size_t compared = 0, found = 0;
   std::vector<const Record *> newest;  // of the page

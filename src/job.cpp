@@ -7,6 +7,7 @@
 #include "settings.hpp"
 #include "spool.hpp"
 #include "sql.hpp"
+#include "stopwatch.hpp"
 #include "worker.hpp"
 
 namespace supaglue {
@@ -359,6 +360,7 @@ bool record_job(Jobs *jobs, Job *job) {
       held = fail_lease(&lease, &progress, job->error_class, job->error_message, not_before_ms);
     }
   });
+  stop_stopwatch();  // of a comparison that was cancelled
   if (outcome.standing != Standing::kReady) {
     jobs->served = false;
     return false;

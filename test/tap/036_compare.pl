@@ -101,6 +101,16 @@ query("alter table $table enable row level security");
 cmp_ok(spooled(), '>', $first / 2, 'so are those of a table with policies');
 is(ends(), 'SUCCESS manual full 2999 0 0 2999 0', 'which its owner does not see');
 query("alter table $table disable row level security");
+# A function that is called wherever the index is planned with, and says where.
+query("create function tell(int) returns boolean immutable language plpgsql as 'begin
+	raise log ''tell in %'', (select backend_type from pg_stat_activity where pid = pg_backend_pid()); return true; end';
+	create index told on $table (id) where tell(1)");
+cmp_ok(spooled(), '>', $first / 2, 'and those of a table whose planning would run code of its owner');
+is(ends(), 'SUCCESS manual full 2999 0 0 2999 0', 'which are merged');
+my $log = slurp_file($node->logfile);
+like($log, qr/tell in supaglue merger/, 'by a merger, which runs it');
+unlike($log, qr/tell in supaglue fetcher/, 'and the fetcher does not');
+query("drop index supaglue_data.told; drop function tell(int)");
 
 # --- Where most is new, comparing is given up ---------------------------------------------------------------------------
 query("delete from $table where id > '$ids[400]'");
