@@ -74,7 +74,7 @@ $(GENERATED): $(CONNECTORS) scripts/embed-connectors connectors
 
 # Unit tests: the objects that ship, of the files that say that they are pure. That they link
 # without Postgres is itself a test. Tests of the simulator link its objects instead.
-UNIT_CXXFLAGS = $(CXXFLAGS) -Isrc -Itest/simulator -DNDEBUG -MMD -MP -O1
+UNIT_CXXFLAGS = $(CXXFLAGS) -Isrc -Itest -Itest/simulator -DNDEBUG -MMD -MP -O1
 SIMULATOR_TESTS = $(sort $(wildcard test/unit/soql_test.cpp test/unit/simulator_*_test.cpp))
 UNIT_TESTS = $(filter-out $(SIMULATOR_TESTS),$(sort $(wildcard test/unit/*_test.cpp)))
 PURE_OBJS = $(patsubst %.cpp,%.o,$(call kind_of,pure,$(wildcard src/*.cpp src/provider/*.cpp)) $(GENERATED))
@@ -86,7 +86,12 @@ build/unit/%.o: test/unit/%.cpp build/flags
 	$(CXX) $(UNIT_CXXFLAGS) -c -o $@ $<
 -include $(wildcard build/unit/*.d)
 
-build/unit/unit_test: $(UNIT_TESTS:test/%.cpp=build/%.o) $(PURE_OBJS)
+# What tests of all kinds share.
+build/jsonb_of.o: test/jsonb_of.cpp build/flags
+	$(CXX) $(CXXFLAGS) -fPIC -Isrc -Itest -DNDEBUG -MMD -MP -c -o $@ $<
+-include build/jsonb_of.d
+
+build/unit/unit_test: $(UNIT_TESTS:test/%.cpp=build/%.o) build/jsonb_of.o $(PURE_OBJS)
 	g++ -o $@ $(sort $^) $(LIBRARIES) -lgtest -lgtest_main -lpthread
 
 build/unit/simulator_test: $(SIMULATOR_TESTS:test/%.cpp=build/%.o) simulator
@@ -96,10 +101,10 @@ build/unit/simulator_test: $(SIMULATOR_TESTS:test/%.cpp=build/%.o) simulator
 # The pieces that bench/run measures by Google Benchmark: those that ship, and pure, too.
 build/bench/%.o: bench/pieces/%.cpp build/flags
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) -Isrc -DNDEBUG -MMD -MP -c -o $@ $<
+	$(CXX) $(CXXFLAGS) -Isrc -Itest -DNDEBUG -MMD -MP -c -o $@ $<
 -include $(wildcard build/bench/*.d)
 
-build/bench/pieces: build/bench/pieces.o $(PURE_OBJS)
+build/bench/pieces: build/bench/pieces.o build/jsonb_of.o $(PURE_OBJS)
 	g++ -o $@ $(sort $^) $(LIBRARIES) -lbenchmark -lpthread
 
 build/bench/quiet_provider: bench/quiet_provider.cpp build/flags
@@ -108,9 +113,9 @@ build/bench/quiet_provider: bench/quiet_provider.cpp build/flags
 
 # What sql/door.sql and sql/jsonb.sql load: it raises at each door between C++ and Postgres, and compares jsonb.
 build/door_test.o: test/door/door_test.cpp build/flags
-	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -c -o $@ $<
+	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -Itest -c -o $@ $<
 -include build/door_test.d
-build/supaglue_door_test.so: build/door_test.o src/pg.o src/error.o src/json.o src/jsonb.o src/jsonb_array.o
+build/supaglue_door_test.so: build/door_test.o build/jsonb_of.o $(addprefix src/,pg.o error.o json.o jsonb.o provider/json_answer.o)
 	g++ -shared -o $@ $^ -lsimdjson -Wl,-Bsymbolic
 
 .PHONY: force unit-programs unit bench-pieces simulator lint format
@@ -129,7 +134,7 @@ lint: all
 
 format:
 	clang-format -i $(filter-out $(GENERATED),$(wildcard src/*.[ch]pp src/provider/*.[ch]pp \
-	  test/unit/*.[ch]pp test/simulator/*.[ch]pp bench/*.cpp bench/pieces/*.[ch]pp))
+	  test/*.[ch]pp test/unit/*.[ch]pp test/simulator/*.[ch]pp bench/*.cpp bench/pieces/*.[ch]pp))
 
 # For scripts, that want to know a variable: make print-REGRESS
 print-%:

@@ -41,9 +41,7 @@ SELECT count(*), count(*) FILTER (WHERE door.same_jsonb(json)) FROM (
         ELSE '{}' END), ',') || '}'
   FROM generate_series(1, 20000) n, generate_series(1, 1 + n % 40) i GROUP BY n) AS t (json);
 
--- What jsonb_in refuses is refused, too, before anything is written.
-SELECT door.same_jsonb('{"a":"\u0000"}');
-SELECT door.same_jsonb('{"a":1e131073}');
+-- What is no JSON is refused.
 SELECT door.same_jsonb('{"a":1');
 SET client_min_messages = warning;
 DROP SCHEMA door CASCADE;

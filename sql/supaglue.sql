@@ -2,6 +2,18 @@
 
 -- The install script, in sections: 1 tables, 2 views, 3 functions, 4 the foreign data wrapper, 5 rights.
 
+-- Records reach the tables as the UTF-8 that providers send.
+DO $$
+BEGIN
+  IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
+    RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
+      MESSAGE = 'supaglue needs a database whose encoding is UTF8',
+      DETAIL = pg_catalog.format('The encoding of this one is %s.', pg_catalog.current_setting('server_encoding')),
+      HINT = 'CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0 makes one.';
+  END IF;
+END
+$$;
+
 -- 1. Tables ------------------------------------------------------------------------------------
 -- Everything that users configured and every state that must survive a dump lies in
 -- supaglue_internal and is dumped; what a restored copy must not believe (runs under way, the spool) is not.

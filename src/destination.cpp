@@ -1,6 +1,4 @@
 // pg: this database as a destination, and the opening of either kind. See destination.hpp.
-#include "jsonb.hpp"
-
 #include "destination.hpp"
 
 #include "catalog.hpp"
@@ -47,9 +45,9 @@ Value value_of(const bool *booleans, int count) {
   value.booleans = booleans;
   return value;
 }
-Value jsonbs_of(const Text *texts, int count) {
+Value jsonbs_of(const Text *jsonbs, int count) {
   Value value = array_of(Value::Kind::kJsonbs, count);
-  value.texts = texts;
+  value.texts = jsonbs;
   return value;
 }
 
@@ -133,8 +131,8 @@ namespace {
 
 class LocalDestination final : public Destination {
  public:
-  LocalDestination(Oid owner, Plans *plans, MemoryContext scratch, JsonbWriter *writer)
-      : owner_(owner), plans_(plans), scratch_(scratch), writer_(writer) {}
+  LocalDestination(Oid owner, Plans *plans, MemoryContext scratch)
+      : owner_(owner), plans_(plans), scratch_(scratch) {}
 
   uint64 execute(const char *statement, std::initializer_list<Value> args) override;
   const char *field(uint64 row, int column) override { return fields_[row * columns_ + column]; }
@@ -154,7 +152,6 @@ class LocalDestination final : public Destination {
   Oid owner_;
   Plans *plans_;
   MemoryContext scratch_;  // arguments and result of the last statement
-  JsonbWriter *writer_;
   int lock_timeout_ms_ = settings.lock_timeout_ms;
   char **fields_ = nullptr;
   int columns_ = 0;
@@ -199,7 +196,7 @@ Datum LocalDestination::datum_of(const Value &value) const {
     case Value::Kind::kText:
       return supaglue::datum_of(value.one);
     case Value::Kind::kJsonbs:
-      return PointerGetDatum(jsonb_array(writer_, value.texts, value.count));
+      return PointerGetDatum(jsonb_array(value.texts, value.count));
     default:
       return array_of(value, element_type(value.kind));
   }
@@ -261,10 +258,9 @@ uint64 LocalDestination::execute(const char *statement, std::initializer_list<Va
 Destination *open_local(Oid owner) {
   MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "supaglue local destination",
                                                 ALLOCSET_DEFAULT_SIZES);
-  auto *writer = make_in<JsonbWriter>(CurrentMemoryContext);
   Plans *plans = plans_of_process();
   if (plans == nullptr) plans = make_in<Plans>(CurrentMemoryContext);
-  return make_in<LocalDestination>(CurrentMemoryContext, owner, plans, scratch, writer);
+  return make_in<LocalDestination>(CurrentMemoryContext, owner, plans, scratch);
 }
 
 /// What is stored of a destination.

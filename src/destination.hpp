@@ -7,9 +7,9 @@
 
 namespace supaglue {
 
-/// An argument: one text, or an array: of texts, of jsonb whose texts are given, of times, of
+/// An argument: one text, or an array: of texts, of jsonb whose bytes are given, of times, of
 /// booleans. A null pointer, and DT_NOBEGIN, are NULL. The bytes are borrowed until the call
-/// returns.
+/// returns, and need no alignment.
 struct Text {
   const char *data;
   int length;
@@ -26,7 +26,7 @@ Value value_of(const char *text);
 Value value_of(const Text *texts, int count);
 Value value_of(const TimestampTz *times, int count);
 Value value_of(const bool *booleans, int count);
-Value jsonbs_of(const Text *texts, int count);
+Value jsonbs_of(const Text *jsonbs, int count);
 /// The type of an argument, and that of an array's elements.
 Oid type_of(Value::Kind kind);
 Oid element_type(Value::Kind kind);

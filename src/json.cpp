@@ -1,4 +1,4 @@
-// pure: checks and copies the scalars of JSON texts; see json.hpp.
+// pure: checks and unescapes the scalars of JSON texts; see json.hpp.
 #include "json.hpp"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace supaglue {
 namespace {
 
-constexpr std::string_view kReplacement = "\\ufffd";
+constexpr int kReplacement = 0xfffd;
 
 // The code unit of the escape `\uXXXX` that begins at `at`; -1 when there is none.
 int code_unit(std::string_view text, size_t at) {
@@ -29,6 +29,24 @@ int code_unit(std::string_view text, size_t at) {
 
 bool is_high_surrogate(int unit) { return unit >= 0xd800 && unit <= 0xdbff; }
 bool is_low_surrogate(int unit) { return unit >= 0xdc00 && unit <= 0xdfff; }
+
+void append_utf8(std::string &out, int point) {
+  const auto tail = [&](int shift) { return static_cast<char>(0x80 | ((point >> shift) & 0x3f)); };
+  if (point < 0x80)
+    out += static_cast<char>(point);
+  else if (point < 0x800)
+    out += {static_cast<char>(0xc0 | point >> 6), tail(0)};
+  else if (point < 0x10000)
+    out += {static_cast<char>(0xe0 | point >> 12), tail(6), tail(0)};
+  else
+    out += {static_cast<char>(0xf0 | point >> 18), tail(12), tail(6), tail(0)};
+}
+
+/// The character that stands for `\b` and its like; 0 when there is none.
+char character_of(char escape) {
+  const size_t at = std::string_view("\"\\/bfnrt").find(escape);
+  return at == std::string_view::npos ? '\0' : "\"\\/\b\f\n\r\t"[at];
+}
 
 size_t skip_digits(std::string_view text, size_t at) {
   while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
@@ -57,36 +75,35 @@ bool is_json_number(std::string_view text) {
 
 }  // namespace
 
-bool append_json_string(std::string &out, std::string_view token, int64_t *replaced) {
+bool append_unescaped(std::string &out, std::string_view token, int64_t *replaced) {
   if (token.size() < 2 || token.front() != '"' || token.back() != '"') return false;
-  out += '"';
   token = token.substr(1, token.size() - 2);
-  while (true) {
-    size_t escape = token.find('\\');
+  for (;;) {
+    const size_t escape = token.find('\\');
     out.append(token.substr(0, escape));
-    if (escape == std::string_view::npos) break;
+    if (escape == std::string_view::npos) return true;
     token.remove_prefix(escape);
     if (token.size() < 2) return false;
-    size_t length = 2;
-    if (token[1] == 'u') {
-      length = 6;
-      int unit = code_unit(token, 0);
-      if (unit < 0) return false;
-      if (is_high_surrogate(unit) && is_low_surrogate(code_unit(token, 6))) length = 12;
-      if (unit == 0 || (length == 6 && (is_high_surrogate(unit) || is_low_surrogate(unit)))) {
-        out.append(kReplacement);
-        ++*replaced;
-        token.remove_prefix(length);
-        continue;
-      }
-    } else if (std::string_view("\"\\/bfnrt").find(token[1]) == std::string_view::npos) {
-      return false;
+    if (token[1] != 'u') {
+      const char character = character_of(token[1]);
+      if (character == '\0') return false;
+      out += character;
+      token.remove_prefix(2);
+      continue;
     }
-    out.append(token.substr(0, length));
-    token.remove_prefix(length);
+    int point = code_unit(token, 0);
+    if (point < 0) return false;
+    token.remove_prefix(6);
+    const int second = is_high_surrogate(point) ? code_unit(token, 0) : -1;
+    if (is_low_surrogate(second)) {
+      point = 0x10000 + ((point - 0xd800) << 10) + (second - 0xdc00);
+      token.remove_prefix(6);
+    } else if (point == 0 || is_high_surrogate(point) || is_low_surrogate(point)) {
+      point = kReplacement;
+      ++*replaced;
+    }
+    append_utf8(out, point);
   }
-  out += '"';
-  return true;
 }
 
 bool is_json_scalar(std::string_view token) {

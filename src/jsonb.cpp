@@ -1,17 +1,12 @@
-// pure: JSON text into jsonb; see jsonb.hpp. "Entry", "offset" and "stride" are the words of
+// pure: JSON values and jsonb; see jsonb.hpp. "Entry", "offset" and "stride" are the words of
 // utils/jsonb.h; the digits of a number are numeric.c's, four decimal ones each.
 #include "jsonb.hpp"
-
-#include <simdjson.h>
 
 #include <algorithm>
 #include <bit>
 #include <charconv>
-#include <cstdint>
 #include <cstring>
 #include <numeric>
-#include <string>
-#include <vector>
 
 #include "error.hpp"
 #include "json.hpp"
@@ -20,40 +15,19 @@
 namespace supaglue {
 namespace {
 
-namespace ondemand = simdjson::ondemand;
-
 constexpr uint32_t kArrayFlag = 0x40000000, kObjectFlag = 0x20000000;
 constexpr uint32_t kEntryString = 0, kEntryNumber = 0x10000000, kEntryFalse = 0x20000000,
                    kEntryTrue = 0x30000000, kEntryNull = 0x40000000, kEntryContainer = 0x50000000;
 constexpr uint32_t kEntryHasOffset = 0x80000000, kEntryType = 0x70000000, kMostBytes = 0x0FFFFFFF;
 constexpr size_t kStride = 32;
 constexpr size_t kVarlenaHeader = 4;
+constexpr size_t kKeptBlock = 16 << 10;
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 
 constexpr int64_t kDigits = 4;  // decimal ones in one of numeric's
 
 [[noreturn]] void refuse(std::string detail) {
   throw Error(ErrorClass::kData, "a record is not what jsonb can hold", std::move(detail));
-}
-
-template <typename T>
-T need(simdjson::simdjson_result<T> result) {
-  T value;
-  if (const auto error = std::move(result).get(value); error != simdjson::SUCCESS)
-    refuse(std::string("It is not valid JSON: ") + simdjson::error_message(error));
-  return value;
-}
-
-// simdjson's token goes up to the next one; what stands between that is no blank is part of it, and
-// makes it none.
-std::string_view trimmed(std::string_view token) {
-  while (!token.empty() && std::string_view(" \t\r\n").find(token.back()) != token.npos)
-    token.remove_suffix(1);
-  return token;
-}
-
-void check_text(std::string_view text) {
-  if (text.find('\0') != text.npos) refuse("\\u0000 cannot be converted to text.");
-  if (text.size() > kMostBytes) refuse("A string is too long.");
 }
 
 void put(char *at, uint32_t word) { memcpy(at, &word, sizeof word); }
@@ -97,168 +71,100 @@ Decimal decimal_of(std::string_view text) {
 
 }  // namespace
 
-class JsonbWriter::State {
- public:
-  size_t read(std::string_view json);
-  size_t write(char *out);
-
- private:
-  enum class Kind : uint8_t { kString, kNumber, kFalse, kTrue, kNull, kArray, kObject };
-  /// A value: what is below a container follows it, up to `end`.
-  struct Node {
-    Kind kind;
-    uint32_t end;
-    std::string_view text;  // of strings without their quotes and escapes; of numbers as they are
-    std::string_view key;
-  };
-  /// The keys of the last object at a depth, and the order in which jsonb keeps them: records of
-  /// one page have the same.
-  struct Shape {
-    std::string keys;
-    std::vector<uint32_t> lengths;
-    std::vector<uint32_t> order;  // of the pairs that stay, by their places in the text
-  };
-
-  void read_value(ondemand::value &value, std::string_view key);
-  void read_array(ondemand::array array);
-  void read_object(ondemand::object object);
-  void add(Kind kind, std::string_view text, std::string_view key);
-
-  uint32_t write_value(uint32_t at, size_t depth);
-  uint32_t write_number(std::string_view text);
-  uint32_t write_container(uint32_t at, size_t depth);
-  const std::vector<uint32_t> &order_of(const uint32_t *pairs, size_t count, size_t depth);
-  bool has_shape(const Shape &shape, const uint32_t *pairs, size_t count) const;
-  void align();
-
-  ondemand::parser parser_;
-  std::string text_;  // with the padding that simdjson wants
-  std::vector<Node> nodes_;
-  size_t bound_ = 0;
-  std::vector<uint32_t> children_;  // a stack: of the containers that are being written
-  std::vector<Shape> shapes_;       // by depth
-  char *start_ = nullptr;
-  char *out_ = nullptr;
-};
-
-JsonbWriter::JsonbWriter() : state_(std::make_unique<State>()) {}
-JsonbWriter::~JsonbWriter() = default;
-size_t JsonbWriter::read(std::string_view json) { return state_->read(json); }
-size_t JsonbWriter::write(char *out) { return state_->write(out); }
-
-// --- Reading
+// --- Taking
 // --------------------------------------------------------------------------------------
 
-size_t JsonbWriter::State::read(std::string_view json) {
+void JsonbWriter::clear() {
   nodes_.clear();
+  open_.clear();
   bound_ = kVarlenaHeader;
-  text_.reserve(json.size() + simdjson::SIMDJSON_PADDING);
-  text_.assign(json);
-  ondemand::document document =
-      need(parser_.iterate(text_.data(), text_.size(), text_.size() + simdjson::SIMDJSON_PADDING));
-  switch (need(document.type())) {
-    case ondemand::json_type::object:
-      add(Kind::kObject, {}, {});
-      read_object(need(document.get_object()));
-      break;
-    case ondemand::json_type::array:
-      add(Kind::kArray, {}, {});
-      read_array(need(document.get_array()));
-      break;
-    default:
-      refuse("It is neither an object nor an array.");
-  }
-  if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
-    refuse("Something follows the JSON value.");
-  return bound_;
+  kept_.large.clear();
+  kept_.used = 0;
+  if (kept_.blocks.size() > 1) kept_.blocks.resize(1);
 }
 
-void JsonbWriter::State::add(Kind kind, std::string_view text, std::string_view key) {
+void JsonbWriter::add(Kind kind, std::string_view key, std::string_view text) {
+  if (text.size() > kMostBytes || key.size() > kMostBytes) refuse("A text is too long.");
   nodes_.push_back({kind, static_cast<uint32_t>(nodes_.size() + 1), text, key});
   // Two entries, the texts, and what aligns a number or a container and what stands before it.
   bound_ += 2 * sizeof(uint32_t) + text.size() + key.size() + 20;
 }
 
-void JsonbWriter::State::read_array(ondemand::array array) {
-  const size_t at = nodes_.size() - 1;
-  for (auto element : array) {
-    ondemand::value value = need(std::move(element));
-    read_value(value, {});
-  }
-  nodes_[at].end = static_cast<uint32_t>(nodes_.size());
+void JsonbWriter::begin(Kind kind, std::string_view key) {
+  open_.push_back(static_cast<uint32_t>(nodes_.size()));
+  add(kind, key, {});
 }
 
-void JsonbWriter::State::read_object(ondemand::object object) {
-  const size_t at = nodes_.size() - 1;
-  for (auto pair : object) {
-    ondemand::field field = need(std::move(pair));
-    // A key without escapes is taken as it stands.
-    const char *raw = field.key().raw();
-    const size_t length = strcspn(raw, "\"\\");
-    const std::string_view key =
-        raw[length] == '"' ? std::string_view(raw, length) : need(field.unescaped_key());
-    check_text(key);
-    read_value(field.value(), key);
-  }
-  nodes_[at].end = static_cast<uint32_t>(nodes_.size());
+void JsonbWriter::end() {
+  nodes_[open_.back()].end = static_cast<uint32_t>(nodes_.size());
+  open_.pop_back();
 }
 
-void JsonbWriter::State::read_value(ondemand::value &value, std::string_view key) {
-  switch (need(value.type())) {
-    case ondemand::json_type::object:
-      add(Kind::kObject, {}, key);
-      return read_object(need(value.get_object()));
-    case ondemand::json_type::array:
-      add(Kind::kArray, {}, key);
-      return read_array(need(value.get_array()));
-    case ondemand::json_type::string: {
-      const std::string_view token = trimmed(value.raw_json_token());
-      const bool plain = token.find('\\') == token.npos;
-      // Even then it is taken: one that was only looked at would pass for a key before a colon.
-      if (plain) need(value.get_raw_json_string());
-      const std::string_view text =
-          plain ? token.substr(1, token.size() - 2) : need(value.get_string());
-      if (!plain) check_text(text);
-      add(Kind::kString, text, key);
-      return;
-    }
-    case ondemand::json_type::number: {
-      const std::string_view token = trimmed(value.raw_json_token());
-      if (!is_json_scalar(token)) refuse("A number is not one.");
-      if (!fits_jsonb(token)) refuse("A number is beyond what numeric can hold.");
-      add(Kind::kNumber, token, key);
-      return;
-    }
-    case ondemand::json_type::boolean:
-      add(need(value.get_bool()) ? Kind::kTrue : Kind::kFalse, {}, key);
-      return;
-    case ondemand::json_type::null:
-      if (trimmed(value.raw_json_token()) != "null") refuse("A word is not null.");
-      add(Kind::kNull, {}, key);
-      return;
+void JsonbWriter::begin_object(std::string_view key) { begin(Kind::kObject, key); }
+void JsonbWriter::begin_array(std::string_view key) { begin(Kind::kArray, key); }
+void JsonbWriter::add_string(std::string_view key, std::string_view text) {
+  add(Kind::kString, key, text);
+}
+void JsonbWriter::add_number(std::string_view key, std::string_view digits) {
+  add(Kind::kNumber, key, digits);
+}
+void JsonbWriter::add_boolean(std::string_view key, bool value) {
+  add(value ? Kind::kTrue : Kind::kFalse, key, {});
+}
+void JsonbWriter::add_null(std::string_view key) { add(Kind::kNull, key, {}); }
+
+std::string_view JsonbWriter::keep(std::string_view text) {
+  if (text.size() > kKeptBlock / 4) return kept_.large.emplace_back(text);
+  if (kept_.blocks.empty() || kept_.used + text.size() > kKeptBlock) {
+    kept_.blocks.push_back(std::make_unique<char[]>(kKeptBlock));
+    kept_.used = 0;
   }
+  char *copy = kept_.blocks.back().get() + kept_.used;
+  memcpy(copy, text.data(), text.size());
+  kept_.used += text.size();
+  return {copy, text.size()};
+}
+
+std::string_view JsonbWriter::storable(std::string_view text, int64_t *replaced) {
+  if (text.find('\0') == text.npos) return text;
+  std::string without;
+  for (const char c : text) {
+    if (c != '\0')
+      without += c;
+    else
+      without += kReplacement, ++*replaced;
+  }
+  return keep(without);
+}
+
+void add_scalar(JsonbWriter &record, std::string_view key, std::string_view token) {
+  if (token == "null") return record.add_null(key);
+  if (token == "true" || token == "false") return record.add_boolean(key, token == "true");
+  fits_jsonb(token) ? record.add_number(key, token) : record.add_string(key, token);
 }
 
 // --- Writing
 // --------------------------------------------------------------------------------------
 
-size_t JsonbWriter::State::write(char *out) {
-  start_ = out;
-  out_ = out + kVarlenaHeader;
+void JsonbWriter::write(std::string *out) {
+  const size_t at = out->size();
+  out->resize(at + bound_);
+  start_ = out->data() + at;
+  out_ = start_ + kVarlenaHeader;
   children_.clear();
   write_container(0, 0);
   const auto size = static_cast<size_t>(out_ - start_);
   put(start_, varlena_header(size));
-  return size;
+  out->resize(at + size);
 }
 
 /// Padding counts as a part of what it precedes, and is zero.
-void JsonbWriter::State::align() {
+void JsonbWriter::align() {
   while ((out_ - start_) % 4 != 0) *out_++ = 0;
 }
 
 /// Writes a value and returns its entry, with its length.
-uint32_t JsonbWriter::State::write_value(uint32_t at, size_t depth) {
+uint32_t JsonbWriter::write_value(uint32_t at, size_t depth) {
   const Node &node = nodes_[at];
   switch (node.kind) {
     case Kind::kString:
@@ -280,7 +186,7 @@ uint32_t JsonbWriter::State::write_value(uint32_t at, size_t depth) {
   return kEntryNull;
 }
 
-uint32_t JsonbWriter::State::write_number(std::string_view text) {
+uint32_t JsonbWriter::write_number(std::string_view text) {
   const char *begin = out_;
   align();
   char *header = out_;
@@ -320,7 +226,7 @@ uint32_t JsonbWriter::State::write_number(std::string_view text) {
   return static_cast<uint32_t>(out_ - begin);
 }
 
-bool JsonbWriter::State::has_shape(const Shape &shape, const uint32_t *pairs, size_t count) const {
+bool JsonbWriter::has_shape(const Shape &shape, const uint32_t *pairs, size_t count) const {
   if (shape.lengths.size() != count) return false;
   const char *known = shape.keys.data();
   for (size_t i = 0; i < count; ++i) {
@@ -333,8 +239,8 @@ bool JsonbWriter::State::has_shape(const Shape &shape, const uint32_t *pairs, si
 
 /// The places of an object's pairs in the order of their keys, shorter ones first; of one key the
 /// last pair counts.
-const std::vector<uint32_t> &JsonbWriter::State::order_of(const uint32_t *pairs, size_t count,
-                                                          size_t depth) {
+const std::vector<uint32_t> &JsonbWriter::order_of(const uint32_t *pairs, size_t count,
+                                                   size_t depth) {
   if (shapes_.size() <= depth) shapes_.resize(depth + 1);
   Shape &shape = shapes_[depth];
   if (has_shape(shape, pairs, count)) return shape.order;
@@ -360,7 +266,7 @@ const std::vector<uint32_t> &JsonbWriter::State::order_of(const uint32_t *pairs,
   return shape.order;
 }
 
-uint32_t JsonbWriter::State::write_container(uint32_t at, size_t depth) {
+uint32_t JsonbWriter::write_container(uint32_t at, size_t depth) {
   const char *begin = out_;
   align();
   const bool is_object = nodes_[at].kind == Kind::kObject;
@@ -399,5 +305,118 @@ uint32_t JsonbWriter::State::write_container(uint32_t at, size_t depth) {
   children_.resize(base);
   return static_cast<uint32_t>(out_ - begin);
 }
+
+// --- Reading
+// --------------------------------------------------------------------------------------
+
+namespace {
+
+uint32_t word_at(const char *at) {
+  uint32_t word;
+  memcpy(&word, at, sizeof word);
+  return word;
+}
+uint16_t half_at(const char *at) {
+  uint16_t half;
+  memcpy(&half, at, sizeof half);
+  return half;
+}
+
+void append_quoted(std::string &out, std::string_view text) {
+  static const char digits[] = "0123456789abcdef";
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      out += {'\\', c};
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out += {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
+    else
+      out += c;
+  }
+  out += '"';
+}
+
+/// A number without its varlena header.
+void append_number(std::string &out, std::string_view bytes) {
+  const uint16_t header = half_at(bytes.data());
+  const bool is_short = (header & 0x8000) != 0;
+  const bool negative = is_short ? (header & 0x2000) != 0 : (header & 0x4000) != 0;
+  const int64_t scale = is_short ? (header & 0x1F80) >> 7 : header & 0x3FFF;
+  const int64_t weight = is_short ? (header & 0x3F) - ((header & 0x40) != 0 ? 64 : 0)
+                                  : static_cast<int16_t>(half_at(bytes.data() + 2));
+  bytes.remove_prefix(is_short ? 2 : 4);
+  const auto count = static_cast<int64_t>(bytes.size() / 2);
+  // Groups of four digits are counted from the first one, which stands `weight` before the point.
+  const auto group_at = [&](int64_t number) {
+    const int value = number < 0 || number >= count ? 0 : half_at(bytes.data() + number * 2);
+    const std::string text = std::to_string(value);
+    return std::string(kDigits - text.size(), '0') + text;
+  };
+  std::string whole, fraction;
+  for (int64_t number = 0; number <= weight; ++number) whole += group_at(number);
+  for (int64_t number = weight + 1; static_cast<int64_t>(fraction.size()) < scale; ++number)
+    fraction += group_at(number);
+  whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
+  if (negative) out += '-';
+  out += whole.empty() ? "0" : whole;
+  if (scale > 0) out.append(".").append(fraction, 0, static_cast<size_t>(scale));
+}
+
+class JsonbText {
+ public:
+  explicit JsonbText(std::string_view bytes) : bytes_(bytes) {}
+  std::string read() {
+    container(kVarlenaHeader);
+    return std::move(out_);
+  }
+
+ private:
+  void container(size_t at);
+  void value(uint32_t type, size_t from, size_t to);
+
+  std::string_view bytes_;
+  std::string out_;
+};
+
+void JsonbText::value(uint32_t type, size_t from, size_t to) {
+  const size_t aligned = (from + 3) / 4 * 4;
+  if (type == kEntryString) append_quoted(out_, bytes_.substr(from, to - from));
+  if (type == kEntryNumber)
+    append_number(out_, bytes_.substr(aligned + kVarlenaHeader, to - aligned - kVarlenaHeader));
+  if (type == kEntryContainer) container(aligned);
+  if (type == kEntryFalse) out_ += "false";
+  if (type == kEntryTrue) out_ += "true";
+  if (type == kEntryNull) out_ += "null";
+}
+
+void JsonbText::container(size_t at) {
+  const uint32_t header = word_at(bytes_.data() + at);
+  const bool is_object = (header & kObjectFlag) != 0;
+  const size_t count = header & kMostBytes, entries = is_object ? count * 2 : count;
+  const char *const entry = bytes_.data() + at + sizeof header;
+  const size_t base = at + sizeof header + entries * sizeof(uint32_t);
+  std::vector<size_t> ends;
+  for (size_t i = 0; i < entries; ++i) {
+    const uint32_t word = word_at(entry + i * sizeof word);
+    const size_t told = word & kMostBytes;
+    ends.push_back((word & kEntryHasOffset) != 0 ? base + told : (i ? ends[i - 1] : base) + told);
+  }
+  const auto begin_of = [&](size_t i) { return i == 0 ? base : ends[i - 1]; };
+  out_ += is_object ? '{' : '[';
+  for (size_t i = 0; i < count; ++i) {
+    if (i > 0) out_ += ',';
+    const size_t number = is_object ? count + i : i;
+    if (is_object) {
+      append_quoted(out_, bytes_.substr(begin_of(i), ends[i] - begin_of(i)));
+      out_ += ':';
+    }
+    value(word_at(entry + number * sizeof(uint32_t)) & kEntryType, begin_of(number), ends[number]);
+  }
+  out_ += is_object ? '}' : ']';
+}
+
+}  // namespace
+
+std::string jsonb_text(std::string_view jsonb) { return JsonbText(jsonb).read(); }
 
 }  // namespace supaglue

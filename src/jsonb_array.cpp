@@ -1,47 +1,31 @@
 // pg: an array of jsonb. See jsonb_array.hpp.
-#include "jsonb.hpp"
-
 #include "jsonb_array.hpp"
 
 #include "pg.hpp"
 
 namespace supaglue {
 
-namespace {
-
-constexpr Size kSpare = 1 << 16;
-
-/// Room for so much more behind what is there.
-char *make_room(char *bytes, Size used, Size *capacity, Size more) {
-  if (used + more <= *capacity) return bytes;
-  *capacity = Max(used + more, *capacity * 2) + kSpare;
-  return static_cast<char *>(repalloc_huge(bytes, *capacity));
-}
-
-}  // namespace
-
-ArrayType *jsonb_array(JsonbWriter *writer, const Text *texts, int count) {
+ArrayType *jsonb_array(const Text *jsonbs, int count) {
   if (count == 0) return construct_empty_array(JSONBOID);
-  Size capacity = kSpare, used = ARR_OVERHEAD_NONULLS(1);
-  auto *bytes = static_cast<char *>(palloc(capacity));
-  for (int i = 0; i < count; ++i) {
-    const Size most = guard([&] {
-      return writer->read({texts[i].data, static_cast<size_t>(texts[i].length)});
-    });
-    bytes = make_room(bytes, used, &capacity, most + ALIGNOF_INT);
-    used += guard([&] { return writer->write(bytes + used); });
-    while (used % ALIGNOF_INT != 0) bytes[used++] = 0;
-  }
-  if (!AllocSizeIsValid(used))
+  Size size = ARR_OVERHEAD_NONULLS(1);
+  for (int i = 0; i < count; ++i) size += INTALIGN(static_cast<Size>(jsonbs[i].length));
+  if (!AllocSizeIsValid(size))
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                     errmsg("%d records are too large for one statement", count)));
-  auto *array = reinterpret_cast<ArrayType *>(bytes);
-  SET_VARSIZE(array, used);
+  auto *array = static_cast<ArrayType *>(palloc(size));
+  SET_VARSIZE(array, size);
   array->ndim = 1;
   array->dataoffset = 0;
   array->elemtype = JSONBOID;
   ARR_DIMS(array)[0] = count;
   ARR_LBOUND(array)[0] = 1;
+  char *at = ARR_DATA_PTR(array);
+  for (int i = 0; i < count; ++i) {
+    const auto length = static_cast<Size>(jsonbs[i].length);
+    memcpy(at, jsonbs[i].data, length);
+    memset(at + length, 0, INTALIGN(length) - length);
+    at += INTALIGN(length);
+  }
   return array;
 }
 

@@ -1,4 +1,4 @@
-// pg: an array of jsonb, written in place from the texts of its elements.
+// pg: an array of jsonb, of the bytes of its elements.
 #pragma once
 
 #include "destination.hpp"
@@ -6,9 +6,7 @@
 
 namespace supaglue {
 
-class JsonbWriter;
-
-/// In the current memory context. Raises 22000 where a text is none that jsonb can hold.
-ArrayType *jsonb_array(JsonbWriter *writer, const Text *texts, int count);
+/// In the current memory context. The bytes need not be aligned.
+ArrayType *jsonb_array(const Text *jsonbs, int count);
 
 }  // namespace supaglue

@@ -11,10 +11,10 @@ namespace {
 // --- Rows: their values live in the tuple's context, which is the current one
 // --------------------------------------------------------------------------------
 
-Datum json_datum(std::string_view text) {
-  char *copy = pnstrdup(text.data(), text.size());
-  copy = pg_any_to_server(copy, static_cast<int>(text.size()), PG_UTF8);
-  return DirectFunctionCall1(jsonb_in, CStringGetDatum(copy));
+Datum jsonb_datum(std::string_view bytes) {
+  void *copy = palloc(bytes.size());
+  memcpy(copy, bytes.data(), bytes.size());
+  return PointerGetDatum(copy);
 }
 
 Datum stamp_datum(std::string_view text) {
@@ -36,7 +36,7 @@ Row row_of(const LiveScan *scan, const Record *record) {
   bool needs_raw = values != nullptr;
   for (int i = 0; i < scan->needed_count; ++i)
     needs_raw = needs_raw || scan->needed[i].column->kind == LiveColumn::kRawData;
-  if (needs_raw) row.raw = json_datum(record->raw);
+  if (needs_raw) row.raw = jsonb_datum(record->raw);
   if (values == nullptr) return row;
   row.hoisted = static_cast<Datum *>(palloc(sizeof(Datum) * values->count));
   row.hoisted_nulls = static_cast<bool *>(palloc(sizeof(bool) * values->count));

@@ -18,7 +18,7 @@ namespace {
 //   count of records, for each: length of id, modified and raw, deleted, then the three texts
 //   count of unchanged ones, for each: length of id, then the id
 //   count of rejects, for each: length of reason and record, then the two texts
-constexpr uint64_t kFormat = 2;
+constexpr uint64_t kFormat = 3;
 constexpr int kLevel = 1;
 constexpr unsigned long long kMostBytes = 1ULL << 30;
 

@@ -1,5 +1,5 @@
 // pure: a page of records in the one form that they have from here on, whichever way they
-// came: id, the stamp of the last change, a deletion flag, and the normalized record as JSON text.
+// came: id, the stamp of the last change, a deletion flag, and the normalized record as jsonb.
 // Also its packed form, in which a page lies in the spool. It knows no provider.
 #pragma once
 
@@ -15,7 +15,7 @@ namespace supaglue {
 struct Record {
   std::string_view id;
   std::string_view modified;  // "YYYY-MM-DDTHH:MM:SS.mmmZ"; empty when the provider gives none
-  std::string_view raw;       // a JSON object
+  std::string_view raw;       // an object as the bytes of a jsonb value, not aligned
   bool deleted = false;
 };
 

@@ -12,7 +12,7 @@ constexpr int64 kDueBytes = 16 << 20;  // of a step, in which records may be lar
 
 // A stamp is sorted as the number that it is.
 enum Column { kId, kStamp, kNumber, kDeleted, kRaw };
-constexpr Oid kTypes[] = {TEXTOID, INT8OID, INT8OID, BOOLOID, TEXTOID};
+constexpr Oid kTypes[] = {TEXTOID, INT8OID, INT8OID, BOOLOID, BYTEAOID};
 
 }  // namespace
 
@@ -76,7 +76,9 @@ bool is_next(const Postponed *postponed, const text *id) {
 Text copy_of(Datum datum) {
   const text *value = DatumGetTextPP(datum);
   const auto length = static_cast<int>(VARSIZE_ANY_EXHDR(value));
-  return {pnstrdup(VARDATA_ANY(value), length), length};
+  auto *copy = static_cast<char *>(palloc(length));
+  memcpy(copy, VARDATA_ANY(value), length);
+  return {copy, length};
 }
 
 }  // namespace

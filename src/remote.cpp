@@ -222,6 +222,19 @@ void append_int(StringInfo to, int value) {
   appendBinaryStringInfo(to, reinterpret_cast<const char *>(&bytes), sizeof bytes);
 }
 
+/// As jsonb_recv() reads it.
+void append_jsonb(StringInfo to, const Text &bytes) {
+  auto *jsonb = static_cast<Jsonb *>(palloc(bytes.length));  // aligned
+  memcpy(jsonb, bytes.data, bytes.length);
+  const int at = to->len;
+  append_int(to, 0);
+  appendStringInfoChar(to, kJsonbVersion);
+  JsonbToCString(to, &jsonb->root, bytes.length);
+  const uint32 length = pg_hton32(static_cast<uint32>(to->len - at) - sizeof(uint32));
+  memcpy(to->data + at, &length, sizeof length);
+  pfree(jsonb);
+}
+
 void append_element(StringInfo to, const Value &value, int i) {
   switch (value.kind) {
     case Value::Kind::kTimes:
@@ -232,11 +245,11 @@ void append_element(StringInfo to, const Value &value, int i) {
     case Value::Kind::kBooleans:
       append_int(to, 1);
       return appendStringInfoChar(to, value.booleans[i]);
+    case Value::Kind::kJsonbs:
+      return append_jsonb(to, value.texts[i]);
     default: {
       const Text &text = value.texts[i];
-      const bool is_jsonb = value.kind == Value::Kind::kJsonbs;
-      append_int(to, text.data == nullptr ? -1 : text.length + is_jsonb);
-      if (text.data != nullptr && is_jsonb) appendStringInfoChar(to, kJsonbVersion);
+      append_int(to, text.data == nullptr ? -1 : text.length);
       if (text.data != nullptr) appendBinaryStringInfo(to, text.data, text.length);
     }
   }

@@ -83,14 +83,14 @@ std::string write_stamp(int64_t ms) {
   const int64_t days = ms / kDay - (ms % kDay < 0 ? 1 : 0);
   const auto rest = static_cast<unsigned>(ms - days * kDay);
   const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
-  std::string text;
-  text.reserve(sizeof "YYYY-MM-DDTHH:MM:SS.mmmZ");
+  char text[sizeof "-YYYYY-MM-DDTHH:MM:SS.mmmZ"];
+  char *end = text;
   const auto put = [&](unsigned number, unsigned unit, char after) {
-    for (; unit > 0; unit /= 10) text += static_cast<char>('0' + number / unit % 10);
-    text += after;
+    for (; unit > 0; unit /= 10) *end++ = static_cast<char>('0' + number / unit % 10);
+    *end++ = after;
   };
   const int year = static_cast<int>(date.year());
-  if (year < 0) text += '-';
+  if (year < 0) *end++ = '-';
   put(static_cast<unsigned>(std::abs(year)), std::abs(year) > 9999 ? 10'000 : 1'000, '-');
   put(static_cast<unsigned>(date.month()), 10, '-');
   put(static_cast<unsigned>(date.day()), 10, 'T');
@@ -98,7 +98,7 @@ std::string write_stamp(int64_t ms) {
   put(rest / 60'000 % 60, 10, ':');
   put(rest / 1000 % 60, 10, '.');
   put(rest % 1000, 100, 'Z');
-  return text;
+  return {text, end};
 }
 
 }  // namespace supaglue

@@ -8,10 +8,9 @@
 namespace supaglue {
 
 std::string_view token_of(ondemand::value &value) {
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
   std::string_view token = value.raw_json_token();
-  while (!token.empty() && std::string_view(" \t\r\n").find(token.back()) != token.npos) {
-    token.remove_suffix(1);
-  }
+  while (!token.empty() && is_blank(token.back())) token.remove_suffix(1);
   return token;
 }
 
@@ -61,6 +60,49 @@ void JsonAnswer::consume(ondemand::value value, std::string_view token) {
   } else if (!is_json_scalar(token)) {
     damaged();
   }
+}
+
+// A key without escapes is taken as it stands.
+std::string_view JsonAnswer::key_of(ondemand::field &field) {
+  const char *raw = field.key().raw();
+  size_t length = 0;
+  while (raw[length] != '"' && raw[length] != '\\') ++length;
+  return raw[length] == '"' ? std::string_view(raw, length) : take(field.unescaped_key());
+}
+
+std::string_view JsonAnswer::text_of(JsonbWriter &record, std::string_view token) {
+  const std::string_view inside = token.substr(1, token.size() - 2);
+  if (inside.find('\\') == inside.npos) return inside;
+  std::string text;
+  if (!append_unescaped(text, token, &replaced_)) damaged();
+  return record.keep(text);
+}
+
+void JsonAnswer::add(JsonbWriter &record, std::string_view key, ondemand::value value, int depth) {
+  if (depth > kDeepest) malformed("It is nested too deeply.");
+  key = record.storable(key, &replaced_);
+  const std::string_view token = token_of(value);
+  if (token.starts_with('{')) {
+    record.begin_object(key);
+    each_field(value, [&](std::string_view inner_key, ondemand::value inner) {
+      add(record, inner_key, inner, depth + 1);
+    });
+    return record.end();
+  }
+  if (token.starts_with('[')) {
+    record.begin_array(key);
+    for (auto item : take(value.get_array())) add(record, {}, take(std::move(item)), depth + 1);
+    return record.end();
+  }
+  consume(value, token);
+  if (token.starts_with('"')) return record.add_string(key, text_of(record, token));
+  add_scalar(record, key, token);
+}
+
+std::string_view JsonAnswer::since(const char *place) {
+  const char *end = nullptr;
+  if (document_.current_location().get(end)) end = body_.data() + body_.size();
+  return {place, static_cast<size_t>(end - place)};
 }
 
 }  // namespace supaglue

@@ -11,6 +11,7 @@
 
 #include "error.hpp"
 #include "http.hpp"
+#include "jsonb.hpp"
 
 #include "pure.hpp"
 
@@ -47,17 +48,26 @@ class JsonAnswer {
   void each_field(ondemand::value value, const Read &read) {
     for (auto item : take(value.get_object())) {
       ondemand::field field = take(std::move(item));
-      std::string_view key = take(field.unescaped_key());
+      const std::string_view key = key_of(field);
       read(key, field.value());
     }
   }
+  std::string_view key_of(ondemand::field &field);
   /// On-Demand checks only what is visited: what is not kept is visited here.
   void walk(ondemand::value value, int depth);
   void consume(ondemand::value value, std::string_view token);
+  /// Adds a value to a record. What Postgres cannot hold of it is made such as it can: a NUL and a
+  /// lone surrogate become U+FFFD, a number beyond numeric a text.
+  void add(JsonbWriter &record, std::string_view key, ondemand::value value, int depth = 0);
+  /// What a string says, as long as the record is being written.
+  std::string_view text_of(JsonbWriter &record, std::string_view token);
+  /// What has been read of the answer since a place in it.
+  std::string_view since(const char *place);
 
   simdjson::padded_string_view body_;
   std::string provider_;
   ondemand::document document_;
+  int64_t replaced_ = 0;  // characters that no text can hold
 };
 
 /// Calls read(view, parser) with an answer's body as simdjson wants it.

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "encoding.hpp"
 #include "json.hpp"
+#include "page_writer.hpp"
 #include "provider/json_answer.hpp"
 #include "stamp.hpp"
 
@@ -17,18 +17,10 @@
 namespace supaglue {
 namespace {
 
-constexpr size_t kLongestReject = 2000;  // bytes
-constexpr size_t kLongestId = 255;       // it is part of a key
-constexpr size_t kDateLength = 10;       // of a stamp
+constexpr size_t kDateLength = 10;  // of a stamp
 
 bool contains(const std::vector<std::string> &list, std::string_view item) {
   return std::find(list.begin(), list.end(), item) != list.end();
-}
-
-/// Whether it stands in JSON as it is.
-bool is_plain(std::string_view text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](unsigned char c) { return c < ' ' || c == '"' || c == '\\'; });
 }
 
 bool is_number(std::string_view text) {
@@ -45,36 +37,30 @@ std::optional<int64_t> epoch_ms(std::string_view text) {
   return ms >= kYear1 && ms < kYear10000 ? std::optional(ms) : std::nullopt;
 }
 
-/// A value that came as text, as JSON of its type; nothing when it is none of that type.
-std::string typed(std::string_view text, ListedType type) {
-  if (type == ListedType::kNumber && is_number(text)) return std::string(text);
-  if (type == ListedType::kBoolean && (text == "true" || text == "false")) return std::string(text);
-  if (type != ListedType::kDate && type != ListedType::kTime) return {};
+/// Adds a value that came as text, as one of its type; false when it is none of that type.
+bool add_typed(JsonbWriter &record, std::string_view key, std::string_view text, ListedType type) {
+  if ((type == ListedType::kNumber && is_number(text)) ||
+      (type == ListedType::kBoolean && (text == "true" || text == "false"))) {
+    add_scalar(record, key, text);
+    return true;
+  }
+  if (type != ListedType::kDate && type != ListedType::kTime) return false;
   std::optional<int64_t> ms = epoch_ms(text);
   if (!ms && type == ListedType::kTime) ms = read_stamp(text);
-  if (!ms) return {};
+  if (!ms) return false;
   std::string stamp = write_stamp(*ms);
   if (type == ListedType::kDate) stamp.resize(kDateLength);
-  return '"' + stamp + '"';
+  record.add_string(key, record.keep(stamp));
+  return true;
 }
-
-// Views cannot be taken while the storage still grows.
-struct Span {
-  size_t at = 0;
-  size_t length = 0;
-};
-struct RecordSpans {
-  Span raw, id;
-  std::string modified;
-  Span stamp;  // of `modified`, in the raw record
-  bool deleted = false;
-  std::string unfit;  // why the record cannot be kept
-};
 
 class AnswerReader : JsonAnswer {
  public:
   AnswerReader(simdjson::padded_string_view body, const ListingShape &shape)
-      : JsonAnswer(shape.provider, body), shape_(shape), listing_(*shape.listing) {}
+      : JsonAnswer(shape.provider, body),
+        shape_(shape),
+        listing_(*shape.listing),
+        record_(page_.record) {}
 
   ListingAnswer read(ondemand::parser &parser);
 
@@ -82,25 +68,23 @@ class AnswerReader : JsonAnswer {
   void find(ondemand::value value, std::string &path);
   void read_records(ondemand::value value);
   void read_record(ondemand::value value);
-  void read_key(std::string_view key, ondemand::value value, RecordSpans &spans);
-  void read_values(ondemand::value value);
+  void read_key(std::string_view key, ondemand::value value);
+  void read_values(std::string_view key, ondemand::value value);
   void read_associations(ondemand::value value);
-  void read_id(ondemand::value value, std::string_view token, RecordSpans &spans);
-  bool read_time(std::string_view key, ondemand::value value, std::string_view token,
-                 RecordSpans &spans);
-  void put_key(std::string_view key);
-  void copy(ondemand::value value, int depth);
-  void point_records();
+  void add_associations(const Json &associations);
+  void read_id(std::string_view key, ondemand::value value, std::string_view token);
+  bool read_time(std::string_view key, ondemand::value value, std::string_view token);
 
   const ListingShape &shape_;
   const RecordList &listing_;
-  ListingAnswer answer_;
-  std::vector<RecordSpans> spans_;
+  PageWriter page_;
+  JsonbWriter &record_;
+  std::string next_;
   bool has_records_ = false;
 };
 
 ListingAnswer AnswerReader::read(ondemand::parser &parser) {
-  answer_.page.storage.reserve(body_.size() + 64);
+  page_.reserve(body_.size() * 5 / 4);
   iterate(parser);
   // A scalar alone is no value to it.
   ondemand::json_type type = take(document_.type());
@@ -112,8 +96,7 @@ ListingAnswer AnswerReader::read(ondemand::parser &parser) {
   if (!has_records_) {
     malformed("It has no \"" + shape_.records + "\".");
   }
-  point_records();
-  return std::move(answer_);
+  return {page_.finish(replaced_), std::move(next_)};
 }
 
 // Walks the whole answer: what is not looked for is checked to be JSON.
@@ -124,8 +107,7 @@ void AnswerReader::find(ondemand::value value, std::string &path) {
   }
   std::string_view token = token_of(value);
   if (path == listing_.next && (token.starts_with('"') || is_number(token))) {
-    answer_.next =
-        token.starts_with('"') ? std::string(take(value.get_string())) : std::string(token);
+    next_ = token.starts_with('"') ? std::string(take(value.get_string())) : std::string(token);
     if (!token.starts_with('"')) consume(value, token);
     return;
   }
@@ -144,112 +126,72 @@ void AnswerReader::read_records(ondemand::value value) {
 }
 
 void AnswerReader::read_record(ondemand::value value) {
-  std::string_view token = token_of(value);
+  const std::string_view token = token_of(value);
   if (!token.starts_with('{')) {
     walk(value, 0);
-    answer_.page.rejects.push_back({"the record is not an object", clipped(token, kLongestReject)});
-    return;
+    return page_.reject("the record is not an object", token);
   }
-  std::string &out = answer_.page.storage;
-  RecordSpans spans;
-  spans.raw.at = out.size();
-  out += '{';
-  each_field(value,
-             [&](std::string_view key, ondemand::value inner) { read_key(key, inner, spans); });
+  page_.begin();
+  each_field(value, [&](std::string_view key, ondemand::value inner) { read_key(key, inner); });
   if (shape_.associations != nullptr) {
-    auto found =
-        shape_.associations->find(std::string_view(out).substr(spans.id.at, spans.id.length));
-    if (found != shape_.associations->end() && !found->second.empty()) {
-      put_key(listing_.associations);
-      out.append(found->second) += ',';
-    }
+    const auto found = shape_.associations->find(page_.known.id);
+    if (found != shape_.associations->end()) add_associations(found->second);
   }
-  if (out.back() == ',') out.pop_back();
-  out += '}';
-  spans.raw.length = out.size() - spans.raw.at;
-  if (spans.id.length == 0) spans.unfit = "the record has no " + listing_.id;
-  if (spans.id.length > kLongestId) spans.unfit = "the record's " + listing_.id + " is too long";
-  if (!spans.unfit.empty()) {
-    std::string_view raw = std::string_view(out).substr(spans.raw.at);
-    answer_.page.rejects.push_back({std::move(spans.unfit), clipped(raw, kLongestReject)});
-    out.resize(spans.raw.at);
-    return;
-  }
-  spans_.push_back(std::move(spans));
+  page_.end(listing_.id);
 }
 
-void AnswerReader::read_key(std::string_view key, ondemand::value value, RecordSpans &spans) {
+void AnswerReader::read_key(std::string_view key, ondemand::value value) {
   if (!listing_.keep.empty() && !contains(listing_.keep, key)) return walk(value, 0);
-  std::string_view token = token_of(value);
-  std::string &out = answer_.page.storage;
+  const std::string_view token = token_of(value);
   const bool is_bag = token.starts_with('{');
-  if (key == listing_.associations && is_bag) {
-    if (shape_.associations != nullptr) return walk(value, 0);
-    return read_associations(value);
-  }
-  put_key(key);
-  if (listing_.fields && key == listing_.fields->values && is_bag) {
-    read_values(value);
-  } else if (key == listing_.id) {
-    read_id(value, token, spans);
-  } else if (!contains(listing_.times, key) || !read_time(key, value, token, spans)) {
-    if (key == listing_.deleted) spans.deleted = token == "true";
-    copy(value, 0);
-  }
-  out += ',';
+  if (key == listing_.associations && is_bag)
+    return shape_.associations != nullptr ? walk(value, 0) : read_associations(value);
+  if (listing_.fields && key == listing_.fields->values && is_bag) return read_values(key, value);
+  if (key == listing_.id) return read_id(key, value, token);
+  if (contains(listing_.times, key) && read_time(key, value, token)) return;
+  if (key == listing_.deleted) page_.known.deleted = token == "true";
+  add(record_, key, value);
 }
 
-void AnswerReader::read_id(ondemand::value value, std::string_view token, RecordSpans &spans) {
-  std::string &out = answer_.page.storage;
-  const bool is_text = token.starts_with('"');
-  const size_t at = out.size() + (is_text ? 1 : 0);
-  copy(value, 0);
-  const size_t length = out.size() - at - (is_text ? 1 : 0);
-  const bool plain = std::string_view(out).substr(at, length).find('\\') == out.npos;
+void AnswerReader::read_id(std::string_view key, ondemand::value value, std::string_view token) {
   // Of a key that comes twice the last value stands, as it does for jsonb.
-  spans.id = (is_text || is_number(token)) && plain ? Span{at, length} : Span{};
+  page_.known.id = {};
+  if (!token.starts_with('"')) {
+    if (is_number(token)) page_.known.id = token;
+    return add(record_, key, value);
+  }
+  consume(value, token);
+  page_.known.id = text_of(record_, token);
+  record_.add_string(key, page_.known.id);
 }
 
 /// Writes a time in its one form; false: it is none.
-bool AnswerReader::read_time(std::string_view key, ondemand::value value, std::string_view token,
-                             RecordSpans &spans) {
+bool AnswerReader::read_time(std::string_view key, ondemand::value value, std::string_view token) {
   if (!token.starts_with('"')) return false;
-  std::optional<int64_t> ms = read_stamp(token.substr(1, token.size() - 2));
+  const std::optional<int64_t> ms = read_stamp(token.substr(1, token.size() - 2));
   if (!ms) return false;
   consume(value, token);
-  std::string &out = answer_.page.storage;
-  std::string stamp = write_stamp(*ms);
-  if (contains(listing_.stamps, key) && stamp > spans.modified) {
-    spans.modified = stamp;
-    spans.stamp = {out.size() + 1, stamp.size()};
-  }
-  out.append("\"").append(stamp).append("\"");
+  const std::string_view stamp = record_.keep(write_stamp(*ms));
+  if (contains(listing_.stamps, key) && stamp > page_.known.modified) page_.known.modified = stamp;
+  record_.add_string(key, stamp);
   return true;
 }
 
 // The provider sends every value as text, whatever its type.
-void AnswerReader::read_values(ondemand::value value) {
-  std::string &out = answer_.page.storage;
-  out += '{';
-  each_field(value, [&](std::string_view key, ondemand::value inner) {
-    auto type = shape_.types.find(key);
+void AnswerReader::read_values(std::string_view key, ondemand::value value) {
+  record_.begin_object(key);
+  each_field(value, [&](std::string_view name, ondemand::value inner) {
+    const auto type = shape_.types.find(name);
     if (type == shape_.types.end()) return walk(inner, 0);
-    put_key(key);
-    std::string_view token = token_of(inner);
-    std::string text;
-    if (type->second != ListedType::kText && token.starts_with('"')) {
-      text = token.size() == 2 ? "null" : typed(token.substr(1, token.size() - 2), type->second);
-    }
-    if (text.empty()) {
-      copy(inner, 0);
-    } else {
-      consume(inner, token);
-      out.append(text);
-    }
-    out += ',';
+    const std::string_view token = token_of(inner);
+    if (type->second == ListedType::kText || !token.starts_with('"'))
+      return add(record_, name, inner);
+    consume(inner, token);
+    if (token.size() == 2) return record_.add_null(name);
+    if (!add_typed(record_, name, token.substr(1, token.size() - 2), type->second))
+      record_.add_string(name, text_of(record_, token));
   });
-  if (out.back() == ',') out.pop_back();
-  out += '}';
+  record_.end();
 }
 
 // {"companies": {"results": [{"id": "7", "type": ...}]}} is {"companies": ["7"]} from here on.
@@ -264,75 +206,26 @@ void AnswerReader::read_associations(ondemand::value value) {
     if (!items.is_array()) malformed("It has no ids of " + kind + ".");
     for (const Json &item : items) {
       const Json id = item.is_object() ? item.value(listing_.association_id, Json()) : Json();
-      std::string text = id.is_string() ? id.get<std::string>() : id.dump();
-      if (is_plain(text)) ids.push_back(std::move(text));
+      ids.push_back(id.is_string() ? id.get<std::string>() : id.dump());
     }
     std::sort(ids.begin(), ids.end());
     ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-    if (!ids.empty() && is_plain(kind)) kept[kind] = ids;
+    if (!ids.empty()) kept[kind] = ids;
   }
-  if (kept.empty()) return;
-  put_key(listing_.associations);
-  answer_.page.storage.append(kept.dump()) += ',';
+  if (!kept.empty()) add_associations(kept);
 }
 
-void AnswerReader::put_key(std::string_view key) {
-  std::string &out = answer_.page.storage;
-  if (is_plain(key)) {
-    out.append("\"").append(key).append("\":");
-  } else {
-    append_json_string(out, Json(std::string(key)).dump(), &answer_.page.replaced_characters);
-    out += ':';
+void AnswerReader::add_associations(const Json &associations) {
+  const auto text = [&](const std::string &borrowed) {
+    return record_.storable(record_.keep(borrowed), &replaced_);
+  };
+  record_.begin_object(listing_.associations);
+  for (const auto &[kind, ids] : associations.items()) {
+    record_.begin_array(text(kind));
+    for (const Json &id : ids) record_.add_string({}, text(id.get_ref<const std::string &>()));
+    record_.end();
   }
-}
-
-// On-Demand checks only what is visited.
-void AnswerReader::copy(ondemand::value value, int depth) {
-  if (depth > kDeepest) malformed("It is nested too deeply.");
-  std::string &out = answer_.page.storage;
-  std::string_view token = token_of(value);
-  if (token.starts_with('{')) {
-    out += '{';
-    each_field(value, [&](std::string_view key, ondemand::value inner) {
-      put_key(key);
-      copy(inner, depth + 1);
-      out += ',';
-    });
-    if (out.back() == ',') out.pop_back();
-    out += '}';
-  } else if (token.starts_with('[')) {
-    out += '[';
-    for (auto item : take(value.get_array())) {
-      copy(take(std::move(item)), depth + 1);
-      out += ',';
-    }
-    if (out.back() == ',') out.pop_back();
-    out += ']';
-  } else if (token.starts_with('"')) {
-    consume(value, token);
-    if (!append_json_string(out, token, &answer_.page.replaced_characters)) damaged();
-  } else {
-    consume(value, token);
-    // Beyond what Postgres can hold as a number.
-    if (fits_jsonb(token)) {
-      out.append(token);
-    } else {
-      out.append("\"").append(token).append("\"");
-    }
-  }
-}
-
-void AnswerReader::point_records() {
-  std::string_view storage = answer_.page.storage;
-  answer_.page.records.reserve(spans_.size());
-  for (const RecordSpans &spans : spans_) {
-    Record record;
-    record.id = storage.substr(spans.id.at, spans.id.length);
-    record.modified = storage.substr(spans.stamp.at, spans.stamp.length);
-    record.raw = storage.substr(spans.raw.at, spans.raw.length);
-    record.deleted = spans.deleted;
-    answer_.page.records.push_back(record);
-  }
+  record_.end();
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "error.hpp"
+#include "json.hpp"
 #include "listing.hpp"
 #include "page.hpp"
 
@@ -15,8 +16,8 @@
 
 namespace supaglue {
 
-/// The associations that were read before the rest of a record, as JSON, by the record's id.
-using Associations = std::map<std::string, std::string, std::less<>>;
+/// The associations that were read before the rest of a record, {kind: [id]}, by the record's id.
+using Associations = std::map<std::string, Json, std::less<>>;
 
 struct ListingShape {
   std::string provider;  // for messages

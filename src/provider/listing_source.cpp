@@ -6,6 +6,7 @@
 
 #include "encoding.hpp"
 #include "error.hpp"
+#include "jsonb.hpp"
 #include "listing.hpp"
 #include "provider/json_answer.hpp"
 #include "provider/listing_page.hpp"
@@ -426,7 +427,7 @@ Page ListingSource::accept_batch(const Response &response) {
   Associations associations;
   Json &pending = cursor_["pending"];
   for (const auto &[id, found] : pending.items()) {
-    if (!found.is_null()) associations[id] = found.dump();
+    if (!found.is_null()) associations[id] = found;
   }
   ListingShape expected = shape(listing_->batch->records);
   expected.types = types_;
@@ -470,7 +471,7 @@ Page ListingSource::accept_list(const Response &response) {
 void ListingSource::postpone(Page page) {
   Json pending = Json::object();
   for (const Record &record : page.records) {
-    const Json raw = Json::parse(record.raw);
+    const Json raw = Json::parse(jsonb_text(record.raw));
     pending[std::string(record.id)] = raw.value(listing_->associations, Json());
   }
   cursor_["pending"] = std::move(pending);

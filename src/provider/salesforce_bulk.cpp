@@ -76,7 +76,8 @@ bool is_header(const CsvTable &table, const std::vector<std::string> &columns) {
 }
 
 bool is_number(std::string_view text) {
-  return (text[0] == '-' || (text[0] >= '0' && text[0] <= '9')) && is_json_scalar(text);
+  return !text.empty() && (text[0] == '-' || (text[0] >= '0' && text[0] <= '9')) &&
+         is_json_scalar(text);
 }
 
 enum class Kind { kText, kBoolean, kNumber };
@@ -86,16 +87,14 @@ Kind kind_of(const SalesforceFields &fields, const std::string &column) {
   return fields.numbers.contains(column) ? Kind::kNumber : Kind::kText;
 }
 
-// Salesforce holds no empty texts, so an empty value is null, whatever its type.
-void put_value(SalesforceRecordWriter &writer, const std::string &column, Kind kind,
-               std::string_view text) {
-  if (text.empty()) {
-    writer.put_null(column);
-  } else if ((kind == Kind::kBoolean && (text == "true" || text == "false")) ||
-             (kind == Kind::kNumber && is_number(text))) {
-    writer.put_scalar(column, text);
+// An empty value is null, whatever its type.
+void put_value(SalesforceRecords &records, const std::string &column, Kind kind,
+               std::string_view text, int64_t *replaced) {
+  if ((kind == Kind::kBoolean && (text == "true" || text == "false")) ||
+      (kind == Kind::kNumber && is_number(text))) {
+    records.put_scalar(column, text);
   } else {
-    writer.put_text(column, text);
+    records.put_text(column, records.page.record.storable(text, replaced));
   }
 }
 
@@ -104,22 +103,24 @@ Page write_page(const CsvTable &table, size_t first_row, size_t bytes,
   size_t names = 0;
   std::vector<Kind> kinds;
   for (const std::string &column : columns) {
-    names += column.size() + 4;
+    names += column.size() + 8;
     kinds.push_back(kind_of(fields, column));
   }
-  SalesforceRecordWriter writer(fields, bytes + names * table.rows());
+  SalesforceRecords records(fields);
+  records.page.reserve(bytes + names * table.rows());
+  int64_t replaced = 0;
   for (size_t row = first_row; row < table.rows(); ++row) {
     if (table.width(row) != columns.size()) {
       throw garbled("Line " + std::to_string(row + 1) + " has " + std::to_string(table.width(row)) +
                     " values instead of " + std::to_string(columns.size()) + ".");
     }
-    writer.begin();
+    records.begin();
     for (size_t i = 0; i < columns.size(); ++i) {
-      put_value(writer, columns[i], kinds[i], table.value(row, i));
+      put_value(records, columns[i], kinds[i], table.value(row, i), &replaced);
     }
-    writer.end();
+    records.end();
   }
-  return writer.finish();
+  return records.page.finish(replaced);
 }
 
 // Every page names its columns; one that begins with a record instead is taken at its word, but for

@@ -26,7 +26,9 @@ bool is_identifier(std::string_view key) {
 class AnswerReader : JsonAnswer {
  public:
   AnswerReader(simdjson::padded_string_view body, const SalesforceFields &fields)
-      : JsonAnswer(kProvider, body), writer_(fields, body.size()) {}
+      : JsonAnswer(kProvider, body), records_(fields) {
+    records_.page.reserve(body.size() * 5 / 4);
+  }
 
   SalesforceAnswer read(ondemand::parser &parser);
 
@@ -36,7 +38,7 @@ class AnswerReader : JsonAnswer {
   void read_record(ondemand::value value);
   void read_field(std::string_view key, ondemand::value value);
 
-  SalesforceRecordWriter writer_;
+  SalesforceRecords records_;
   SalesforceAnswer answer_;
   bool has_records_ = false;
   bool has_done_ = false;
@@ -56,7 +58,7 @@ SalesforceAnswer AnswerReader::read(ondemand::parser &parser) {
   if (!answer_.done && answer_.next.empty()) {
     malformed("It says that there is more, but not where.");
   }
-  answer_.page = writer_.finish();
+  answer_.page = records_.page.finish(replaced_);
   return std::move(answer_);
 }
 
@@ -84,20 +86,20 @@ void AnswerReader::read_record(ondemand::value value) {
   std::string_view token = token_of(value);
   if (!token.starts_with('{')) {
     walk(value, 0);
-    writer_.reject("the record is not an object", token);
+    records_.page.reject("the record is not an object", token);
     return;
   }
-  writer_.begin();
+  records_.begin();
   each_field(value, [&](std::string_view key, ondemand::value inner) { read_field(key, inner); });
-  writer_.end();
+  records_.end();
 }
 
 void AnswerReader::read_field(std::string_view key, ondemand::value value) {
   std::string_view token = token_of(value);
   if (is_nested(token) || !is_identifier(key)) return walk(value, 0);
   consume(value, token);
-  if (!token.starts_with('"')) return writer_.put_scalar(key, token);
-  if (!writer_.put_json_string(key, token)) damaged();
+  if (!token.starts_with('"')) return records_.put_scalar(key, token);
+  records_.put_text(key, text_of(records_.page.record, token));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
-// pure: writes Salesforce's records into a page in the one form that they have from here on, field
-// by field, whichever format they came in. It knows what the fields stand for and nothing of
-// answers.
+// pure: makes Salesforce's records in the one form that they have from here on, field by field,
+// whichever format they came in. It knows what the fields stand for and nothing of answers.
 #pragma once
 
 #include <set>
@@ -8,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "page.hpp"
+#include "page_writer.hpp"
 
 #include "pure.hpp"
 
@@ -25,40 +24,22 @@ struct SalesforceFields {
   Names untyped;  // whose type differs from record to record: always kept as text
 };
 
-class SalesforceRecordWriter {
+/// Keys and texts are borrowed until the record ends.
+class SalesforceRecords {
  public:
-  /// `bytes`: about what the records will take.
-  SalesforceRecordWriter(const SalesforceFields &fields, size_t bytes) : fields_(fields) {
-    page_.storage.reserve(bytes + 64);
-  }
+  explicit SalesforceRecords(const SalesforceFields &fields) : fields_(fields) {}
+
+  PageWriter page;
 
   void begin();
   void put_null(std::string_view key);
-  /// A JSON string with its quotes, valid UTF-8 without control characters. False when an escape in
-  /// it is none of JSON's.
-  bool put_json_string(std::string_view key, std::string_view token);
-  /// Any text, valid UTF-8.
+  /// A text that Postgres can hold.
   void put_text(std::string_view key, std::string_view text);
-  /// A number, true, false or null, as JSON spells it. What is beyond a number of Postgres is text.
+  /// A number, true, false or null, as JSON spells it.
   void put_scalar(std::string_view key, std::string_view token);
-  /// Keeps the record that began, or sets it aside.
-  void end();
-  /// Something that is no record.
-  void reject(const std::string &reason, std::string_view received);
-  /// The page with all that was written; the writer is done.
-  Page finish();
+  void end() { page.end(fields_.id); }
 
  private:
-  // Views cannot be taken while the storage still grows.
-  struct Span {
-    size_t at = 0;
-    size_t length = 0;
-  };
-  struct Spans {
-    Span raw, id, modified;
-    bool deleted = false;
-    std::string unfit;  // why the record cannot be kept
-  };
   /// What a field stands for.
   struct Role {
     std::string key;
@@ -67,16 +48,10 @@ class SalesforceRecordWriter {
   };
 
   const Role &role_of(std::string_view key);
-  const Role &put_key(std::string_view key);
-  bool put_stamp(const Role &role, std::string_view text);
-  void put_string_from(const Role &role, size_t at);
 
   const SalesforceFields &fields_;
   std::vector<Role> roles_;  // by place in the record: all have their fields in one order
   size_t place_ = 0;
-  Page page_;
-  Spans record_;
-  std::vector<Spans> records_;
 };
 
 }  // namespace supaglue

@@ -1,7 +1,6 @@
 // pg: raises at each door between C++ and Postgres, for sql/door.sql. No part of the extension.
-#include "jsonb.hpp"
+#include "jsonb_of.hpp"
 
-#include "jsonb_array.hpp"
 #include "pg.hpp"
 
 #include <cstdio>
@@ -119,34 +118,30 @@ SUPAGLUE_FUNCTION(supaglue_door_living) { PG_RETURN_INT32(living); }
 /// Whether our bytes of a JSON text are those of jsonb_in().
 SUPAGLUE_FUNCTION(supaglue_door_same_jsonb) {
   const char *json = text_to_cstring(PG_GETARG_TEXT_PP(0));
-  const Text texts[] = {{json, static_cast<int>(strlen(json))}};
-  auto *writer = make_in<JsonbWriter>(CurrentMemoryContext);
-  ArrayType *array = jsonb_array(writer, texts, 1);
+  auto *ours = make_in<std::string>(CurrentMemoryContext);
+  guard([&] { *ours = jsonb_of(json); });
   const Jsonb *theirs = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
-  const char *ours = ARR_DATA_PTR(array);
-  PG_RETURN_BOOL(VARSIZE(ours) == VARSIZE(theirs) && memcmp(ours, theirs, VARSIZE(ours)) == 0);
+  PG_RETURN_BOOL(ours->size() == VARSIZE(theirs) &&
+                 memcmp(ours->data(), theirs, ours->size()) == 0);
 }
 
-/// The CPU seconds that it takes to make jsonb of texts: our way, as many at once as the merge has,
-/// or jsonb_in's.
+/// The CPU seconds that it takes to make jsonb of texts: our way, or jsonb_in's.
 SUPAGLUE_FUNCTION(supaglue_door_time_jsonb) {
   Datum *given;
   int count;
   deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &given, nullptr,
                     &count);
   const bool ours = PG_GETARG_BOOL(1);
-  auto *texts = static_cast<Text *>(palloc(sizeof(Text) * count));
-  for (int i = 0; i < count; ++i) {
-    texts[i].data = TextDatumGetCString(given[i]);
-    texts[i].length = static_cast<int>(strlen(texts[i].data));
-  }
-  auto *writer = make_in<JsonbWriter>(CurrentMemoryContext);
+  auto **texts = static_cast<char **>(palloc(sizeof(char *) * count));
+  for (int i = 0; i < count; ++i) texts[i] = TextDatumGetCString(given[i]);
   timespec start, end;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
-  if (ours)
-    jsonb_array(writer, texts, count);
-  else
-    for (int i = 0; i < count; ++i) DirectFunctionCall1(jsonb_in, CStringGetDatum(texts[i].data));
+  for (int i = 0; i < count; ++i) {
+    if (ours)
+      guard([&] { jsonb_of(texts[i]); });
+    else
+      DirectFunctionCall1(jsonb_in, CStringGetDatum(texts[i]));
+  }
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
   PG_RETURN_FLOAT8(static_cast<double>(end.tv_sec - start.tv_sec) +
                    static_cast<double>(end.tv_nsec - start.tv_nsec) / 1e9);

@@ -148,6 +148,11 @@ is($plain->safe_psql('postgres', 'select supaglue.stop_worker()'), 'stopped', 'a
 is($plain->safe_psql('postgres', 'select bool_or(running) from supaglue.worker_status'), 'f', 'nothing runs');
 is($plain->safe_psql('postgres', 'select supaglue.start_worker()'), 'started', 'they start again');
 is($plain->safe_psql('postgres', 'select bool_and(running) from supaglue.worker_status'), 't', 'and are there at once');
+
+# --- Encodings --------------------------------------------------------------------------------------------------------
+$plain->safe_psql('postgres', "create database latin template template0 encoding 'LATIN1' locale 'C'");
+like(($plain->psql('latin', 'create extension supaglue'))[2], qr/needs a database whose encoding is UTF8.*LATIN1/s,
+	'a database of another encoding is refused');
 $plain->stop;
 
 done_testing();

@@ -10,6 +10,7 @@
 
 #include "connector.hpp"
 #include "error.hpp"
+#include "jsonb.hpp"
 #include "session.hpp"
 #include "source.hpp"
 
@@ -94,7 +95,7 @@ Page read_records(const std::string &records) {
 
 std::string raw_of(const std::string &properties, const std::string &more = "") {
   Page page = read_records(record(1, properties, more));
-  return page.records.size() == 1 ? std::string(page.records[0].raw) : "";
+  return page.records.size() == 1 ? jsonb_text(page.records[0].raw) : "";
 }
 
 TEST(ListingTest, AsksForThePropertiesThenForPages) {
@@ -133,15 +134,15 @@ TEST(ListingTest, GoesOnFromItsStateAtEveryPoint) {
   EXPECT_EQ(request_of(*next).url, kList + "&after=1");
   EXPECT_EQ(next->metadata(), source->metadata());
   Page page = std::move(next->accept(answer(list_of(record(2, R"("score":"7")")))).page);
-  EXPECT_NE(page.records.at(0).raw.find(R"("score":7)"), std::string::npos);
+  EXPECT_NE(jsonb_text(page.records.at(0).raw).find(R"("score":7)"), std::string::npos);
 }
 
 TEST(ListingTest, MakesOneFormOfARecord) {
   EXPECT_EQ(raw_of(R"("email":"a@x.io","unknown":"1")",
                    R"(,"associations":{"companies":{"results":[{"id":"30","type":"a"},)"
                    R"({"id":"4","type":"a"},{"id":"30","type":"b"}]},"tickets":{"results":[]}})"),
-            R"({"id":"1","properties":{"email":"a@x.io"},"createdAt":"2024-01-02T03:04:05.000Z",)"
-            R"("updatedAt":"2024-02-03T04:05:06.007Z","archived":false,)"
+            R"({"id":"1","archived":false,"createdAt":"2024-01-02T03:04:05.000Z",)"
+            R"("updatedAt":"2024-02-03T04:05:06.007Z","properties":{"email":"a@x.io"},)"
             R"("associations":{"companies":["30","4"]}})");
   Page page = read_records(record(1));
   EXPECT_EQ(page.records[0].modified, "2024-02-03T04:05:06.007Z");
@@ -154,7 +155,7 @@ TEST(ListingTest, TypesValuesByThePropertiesOfThePortal) {
   };
   for (const Case &c : {
            Case{"score", R"("12.50")", "12.50"},
-           Case{"score", R"("-3e2")", "-3e2"},
+           Case{"score", R"("-3e2")", "-300"},
            Case{"score", R"("1;2;3")", R"("1;2;3")"},
            Case{"score", R"("1,234")", R"("1,234")"},
            Case{"score", R"("007")", R"("007")"},
@@ -177,15 +178,15 @@ TEST(ListingTest, TypesValuesByThePropertiesOfThePortal) {
            Case{"seen", R"("soon")", R"("soon")"},
            Case{"email", R"("")", R"("")"},
            Case{"email", R"("12")", R"("12")"},
-           Case{"email", R"("a\u0000b\"")", R"("a\ufffdb\"")"},
+           Case{"email", R"("a\u0000b\"")", R"("a�b\"")"},
            Case{"kind", R"("a;b")", R"("a;b")"},
            Case{"email", R"({"a":[1.10,"x"]})", R"({"a":[1.10,"x"]})"},
        }) {
     Page page = read_records(record(1, std::string("\"") + c.name + "\":" + c.given));
     ASSERT_EQ(page.records.size(), 1U) << c.given;
     const std::string expected = std::string("\"properties\":{\"") + c.name + "\":" + c.kept + "}";
-    EXPECT_NE(page.records[0].raw.find(expected), std::string::npos)
-        << c.given << " became " << page.records[0].raw;
+    EXPECT_NE(jsonb_text(page.records[0].raw).find(expected), std::string::npos)
+        << c.given << " became " << jsonb_text(page.records[0].raw);
   }
 }
 
@@ -196,7 +197,8 @@ TEST(ListingTest, LeavesOutWhatIsNotWanted) {
   EXPECT_NE(request_of(*source).url.find("&properties=score,vip,born,kind&"), std::string::npos);
   Page page = std::move(
       source->accept(answer(list_of(record(1, R"("email":"a@x.io","vip":"true")")))).page);
-  EXPECT_NE(page.records[0].raw.find(R"("properties":{"vip":true})"), std::string::npos);
+  EXPECT_NE(jsonb_text(page.records[0].raw).find(R"("properties":{"vip":true})"),
+            std::string::npos);
   task.exclude_fields = {};
   task.fields = {"kind", "id"};
   EXPECT_NE(request_of(*described(task)).url.find("&properties=kind&"), std::string::npos);
@@ -269,11 +271,12 @@ TEST(ListingTest, ReadsOwnersAsTheyAre) {
                                   R"("updatedAt":"2019-12-07T16:50:06.678Z","archived":false,)"
                                   R"("teams":[{"id":"368389","name":"S \"1\"","primary":true}]})")))
           .page);
-  EXPECT_EQ(page.records.at(0).raw,
-            R"({"id":"41629779","email":"j@x.io","type":"PERSON","firstName":"Jim","lastName":"",)"
-            R"("userId":9586504,"createdAt":"2019-10-30T03:30:17.883Z",)"
-            R"("updatedAt":"2019-12-07T16:50:06.678Z","archived":false,)"
-            R"("teams":[{"id":"368389","name":"S \"1\"","primary":true}]})");
+  EXPECT_EQ(
+      jsonb_text(page.records.at(0).raw),
+      R"({"id":"41629779","type":"PERSON","email":"j@x.io",)"
+      R"("teams":[{"id":"368389","name":"S \"1\"","primary":true}],)"
+      R"("userId":9586504,"archived":false,"lastName":"","createdAt":"2019-10-30T03:30:17.883Z",)"
+      R"("firstName":"Jim","updatedAt":"2019-12-07T16:50:06.678Z"})");
   EXPECT_EQ(page.records.at(0).modified, "2019-12-07T16:50:06.678Z");
   EXPECT_TRUE(is_done(*source));
 }
@@ -309,9 +312,10 @@ TEST(ListingTest, ReadsManyPropertiesByTheirIds) {
                                             R"(],"numErrors":1,"errors":[{"status":"error"}]})"))
                             .page);
   ASSERT_EQ(page.records.size(), 1U);
-  EXPECT_NE(page.records[0].raw.find(R"("properties":{"a_property_with_a_long_name_3":3})"),
-            std::string::npos);
-  EXPECT_TRUE(page.records[0].raw.ends_with(R"(,"associations":{"companies":["9"]}})"));
+  EXPECT_NE(
+      jsonb_text(page.records[0].raw).find(R"("properties":{"a_property_with_a_long_name_3":3})"),
+      std::string::npos);
+  EXPECT_TRUE(jsonb_text(page.records[0].raw).ends_with(R"(,"associations":{"companies":["9"]}})"));
   ASSERT_EQ(page.rejects.size(), 1U);
   EXPECT_EQ(page.rejects[0].reason, "the record has no id");
   EXPECT_TRUE(request_of(*source).url.ends_with("&after=6"));
