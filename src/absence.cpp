@@ -302,6 +302,8 @@ Settled settle_absent(Absence *absence, Postponed *postponed) {
   return {absence->different, absence->lost};
 }
 
+void end_absence(Absence *absence) { tuplesort_end(absence->seen); }
+
 void mark_held(const AbsentMarking *marking) {
   MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "supaglue held deletions",
                                                 ALLOCSET_DEFAULT_SIZES);

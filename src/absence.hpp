@@ -36,6 +36,8 @@ struct Settled {
   int64 lost;       // rows that were counted on
 };
 Settled settle_absent(Absence *absence, Postponed *postponed);
+/// Instead of that, when nothing can be absent.
+void end_absence(Absence *absence);
 
 /// Marks what the sync holds.
 void mark_held(const AbsentMarking *marking);

@@ -33,25 +33,99 @@ bool is_plain(const char *table) {
   return SPI_processed > 0 && bool_at(0, 1);
 }
 
+/// The records of a page that are compared at once.
+struct Batch {
+  Comparison *comparison;
+  Here *here;
+  const char *table;
+  size_t from;  // in `newest`
+  Versions versions;
+};
+
+std::string_view view(const Text &text) { return {text.data, static_cast<size_t>(text.length)}; }
+
+bool is_same_raw(Datum stored, const Text &raw) {
+  const auto *bytes = reinterpret_cast<const varlena *>(PG_DETOAST_DATUM(stored));
+  const Size length = VARSIZE_ANY_EXHDR(bytes);
+  const bool same = length + VARHDRSZ == static_cast<Size>(raw.length) &&
+                    memcmp(VARDATA_ANY(bytes), raw.data + VARHDRSZ, length) == 0;
+  if (reinterpret_cast<Pointer>(const_cast<varlena *>(bytes)) != DatumGetPointer(stored))
+    pfree(const_cast<varlena *>(bytes));
+  return same;
+}
+
+/// Whether a version is what a row (as range_statement() gives it) holds.
+bool is_stored(const Versions &versions, int number, HeapTuple row, TupleDesc type) {
+  bool null;
+  const Datum modified = SPI_getbinval(row, type, 2, &null);
+  const TimestampTz stamp = null ? DT_NOBEGIN : DatumGetTimestampTz(modified);
+  if (stamp != versions.stamps[number]) return false;
+  if (DatumGetBool(SPI_getbinval(row, type, 3, &null)) != versions.deleted[number]) return false;
+  const Datum raw = SPI_getbinval(row, type, 4, &null);
+  return !null && is_same_raw(raw, versions.raws[number]);
+}
+
+/// Reads all that is stored between the first and the last of them, which costs less than to look
+/// for each. False: that is too much.
+bool compare_with_range(const Batch *batch) {
+  const Versions &versions = batch->versions;
+  const Comparison *comparison = batch->comparison;
+  const int last = versions.count - 1;
+  const auto most = static_cast<uint64>(versions.count) * 2;
+  const uint64 rows = batch->here->read(
+      range_statement(batch->table),
+      {value_of(comparison->application_id.c_str()), value_of(comparison->customer_id.c_str()),
+       value_of(comparison->provider_name.c_str()),
+       value_of(pnstrdup(versions.ids[0].data, versions.ids[0].length)),
+       value_of(pnstrdup(versions.ids[last].data, versions.ids[last].length)),
+       value_of(format(UINT64_FORMAT, most))});
+  SPITupleTable *stored = SPI_tuptable;
+  int number = 0;
+  for (uint64 i = 0; i < rows && rows < most; ++i) {
+    HeapTuple row = stored->vals[i];
+    bool null;
+    const text *id = DatumGetTextPP(SPI_getbinval(row, stored->tupdesc, 1, &null));
+    const std::string_view key(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
+    while (number <= last && view(versions.ids[number]) < key) ++number;
+    if (number <= last && view(versions.ids[number]) == key)
+      batch->comparison->changed[batch->from + static_cast<size_t>(number)] =
+          !is_stored(versions, number, row, stored->tupdesc);
+  }
+  SPI_freetuptable(stored);
+  return rows < most;
+}
+
+/// Looks for each of them.
+void compare_with_probes(const Batch *batch) {
+  const Versions &versions = batch->versions;
+  Comparison *comparison = batch->comparison;
+  const uint64 changed = batch->here->execute(
+      comparing_statement(batch->table),
+      {value_of(comparison->application_id.c_str()), value_of(comparison->customer_id.c_str()),
+       value_of(comparison->provider_name.c_str()), value_of(static_cast<const char *>(nullptr)),
+       value_of(versions.ids, versions.count), jsonbs_of(versions.raws, versions.count),
+       value_of(versions.stamps, versions.count), value_of(versions.deleted, versions.count)});
+  const auto from = comparison->changed.begin() + static_cast<std::ptrdiff_t>(batch->from);
+  std::fill(from, from + versions.count, false);
+  for (uint64 row = 0; row < changed; ++row)
+    comparison->changed[batch->from + static_cast<size_t>(atoi(batch->here->field(row, 0))) - 1] =
+        true;
+}
+
 void compare(Comparison *comparison) {
   const char *table =
       quote_qualified_identifier(comparison->schema_name.c_str(), comparison->table_name.c_str());
   if (!is_plain(table)) return;
-  Destination *destination = open_here(comparison->owner);
-  destination->set_lock_timeout(kLockTimeoutMs);
-  const char *statement = comparing_statement(table);
+  Here *here = open_here(comparison->owner);
+  here->set_lock_timeout(kLockTimeoutMs);
   const size_t all = comparison->newest.size();
   for (size_t from = 0; from < all; from += kBatch) {
     const auto count = static_cast<int>(std::min(kBatch, all - from));
-    const Versions versions = versions_of(comparison->newest.data() + from, count);
-    const uint64 changed = destination->execute(
-        statement,
-        {value_of(comparison->application_id.c_str()), value_of(comparison->customer_id.c_str()),
-         value_of(comparison->provider_name.c_str()), value_of(static_cast<const char *>(nullptr)),
-         value_of(versions.ids, count), jsonbs_of(versions.raws, count),
-         value_of(versions.stamps, count), value_of(versions.deleted, count)});
-    for (uint64 row = 0; row < changed; ++row)
-      comparison->changed[from + static_cast<size_t>(atoi(destination->field(row, 0))) - 1] = true;
+    const Batch batch = {comparison, here, table, from,
+                         versions_of(comparison->newest.data() + from, count)};
+    if (!comparison->is_sparse && compare_with_range(&batch)) continue;
+    comparison->is_sparse = true;
+    compare_with_probes(&batch);
   }
   comparison->is_given_up = false;
 }
@@ -78,7 +152,7 @@ void take_out_unchanged(Comparison *comparison, Page *page) {
   if (comparison->is_given_up || page->records.empty()) return;
   guard([&] {
     newest_versions(*page, &comparison->newest);
-    comparison->changed.assign(comparison->newest.size(), false);
+    comparison->changed.assign(comparison->newest.size(), true);
   });
   MemoryContext scratch =
       AllocSetContextCreate(CurrentMemoryContext, "supaglue comparison", ALLOCSET_DEFAULT_SIZES);

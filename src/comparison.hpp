@@ -1,6 +1,7 @@
-// pg: what of a fetched page its table holds already, just as it came: of that the spool keeps the
-// ids and nothing else. In a fetcher, for runs that read everything into a table of this database.
-// It writes nothing and decides nothing: the merge looks whether the rows are still there.
+// pg: what of a page its table holds already, just as it came: of that the spool keeps, and the
+// merge is given, the ids and nothing else. For runs that read everything into a table of this
+// database. It writes nothing and decides nothing: the merge looks whether the rows are still
+// there.
 #pragma once
 
 #include <string>
@@ -19,6 +20,7 @@ struct Comparison {
   std::string application_id, customer_id, provider_name, schema_name, table_name;
   Oid owner;
   bool is_given_up = false;  // it fails, or finds too little to be worth its while
+  bool is_sparse = false;    // between the records of a page lie many others
   size_t compared = 0, found = 0;
   std::vector<const Record *> newest;  // of the page
   std::vector<bool> changed;           // of `newest`

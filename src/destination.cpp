@@ -129,12 +129,17 @@ Oid type_of(Value::Kind kind) {
 
 namespace {
 
-class LocalDestination final : public Destination {
+class LocalDestination final : public Here {
  public:
   LocalDestination(Oid owner, Plans *plans, MemoryContext scratch)
       : owner_(owner), plans_(plans), scratch_(scratch) {}
 
-  uint64 execute(const char *statement, std::initializer_list<Value> args) override;
+  uint64 execute(const char *statement, std::initializer_list<Value> args) override {
+    return run(statement, args, true);
+  }
+  uint64 read(const char *statement, std::initializer_list<Value> args) override {
+    return run(statement, args, false);
+  }
   const char *field(uint64 row, int column) override { return fields_[row * columns_ + column]; }
   void set_lock_timeout(int ms) override { lock_timeout_ms_ = ms; }
   void begin() override;
@@ -146,6 +151,7 @@ class LocalDestination final : public Destination {
   void pin_settings() const;
   Oid role_for(SPIPlanPtr plan) const;
   Datum datum_of(const Value &value) const;
+  uint64 run(const char *statement, std::initializer_list<Value> args, bool as_texts);
   int execute_planned(const char *statement, std::initializer_list<Value> args);
   void keep_result();
 
@@ -235,7 +241,8 @@ void LocalDestination::keep_result() {
   SPI_freetuptable(table);
 }
 
-uint64 LocalDestination::execute(const char *statement, std::initializer_list<Value> args) {
+uint64 LocalDestination::run(const char *statement, std::initializer_list<Value> args,
+                             bool as_texts) {
   MemoryContextReset(scratch_);
   const MemoryContext caller = MemoryContextSwitchTo(scratch_);
   const Identity identity = become(owner_, true);
@@ -248,14 +255,14 @@ uint64 LocalDestination::execute(const char *statement, std::initializer_list<Va
   if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
   const uint64 rows = SPI_processed;
   MemoryContextSwitchTo(scratch_);  // SPI left its own, which lives as long as the transaction
-  keep_result();
+  if (as_texts) keep_result();
   AtEOXact_GUC(false, level);  // what triggers have set, too
   restore(identity);
   MemoryContextSwitchTo(caller);
   return rows;
 }
 
-Destination *open_local(Oid owner) {
+Here *open_local(Oid owner) {
   MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "supaglue local destination",
                                                 ALLOCSET_DEFAULT_SIZES);
   Plans *plans = plans_of_process();
@@ -379,7 +386,7 @@ bool has_joined(int64 destination_id) {
   return there != nullptr && there->level == GetCurrentTransactionNestLevel();
 }
 
-Destination *open_here(Oid owner) { return open_local(owner); }
+Here *open_here(Oid owner) { return open_local(owner); }
 
 char *destination_failure(const char *name, const char *config, const char *secret, Oid owner) {
   if (is_remote_config(config)) return remote_failure(name, config, secret, owner);

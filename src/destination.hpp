@@ -66,7 +66,15 @@ Destination *join_destination(int64 destination_id, Oid owner);
 bool has_joined(int64 destination_id);
 
 /// This database, for a role, outside any destination that is configured.
-Destination *open_here(Oid owner);
+class Here : public Destination {
+ public:
+  /// As execute(), but the rows are in SPI_tuptable as they are; whoever calls it frees them.
+  virtual uint64 read(const char *statement, std::initializer_list<Value> args) = 0;
+
+ protected:
+  ~Here() = default;
+};
+Here *open_here(Oid owner);
 
 /// Whether a destination can be reached and written to, without raising when it cannot: null, or
 /// why not. `config` and `secret` are JSON in normal form; `secret` may be null. Nothing of a

@@ -1,8 +1,12 @@
 // pure: the steps of one reading. See fetch.hpp.
 #include "fetch.hpp"
 
+#include <chrono>
+#include <optional>
 #include <utility>
 #include <variant>
+
+#include "helper.hpp"
 
 #include "pure.hpp"
 
@@ -13,6 +17,13 @@ namespace {
 // A list that never ends is told from one with holes by the length of a hole.
 constexpr int kMostEmptyPages = 16;
 constexpr int64_t kPatienceMs = 5'000;  // an answer that takes longer is waited for
+constexpr size_t kLargeBody = 256 << 10;
+constexpr int64_t kDigestLookMs = 1;  // whether a large answer is taken apart
+
+bool is_same(const Request &a, const Request &b) {
+  return a.method == b.method && a.url == b.url && a.body == b.body &&
+         a.host_relative == b.host_relative && a.delay_ms == b.delay_ms;
+}
 
 // For a source that takes refusals: its request may have had an effect, so it is not sent again.
 Verdict once_only(Verdict verdict, const Response &response) {
@@ -30,11 +41,26 @@ Fetch::Fetch(Pool &pool, std::shared_ptr<const Connector> connector, std::unique
 }
 
 Fetch::~Fetch() {
+  if (digest_.valid()) digest_.wait();
+  drop_ahead();
   if (transfer_ != 0) pool_.cancel(transfer_);
+}
+
+const Source &Fetch::source() const {
+  if (digest_.valid()) digest_.wait();
+  return *source_;
 }
 
 Fetch::State Fetch::advance(int64_t now_ms, double jitter) {
   while (state_ == State::kBusy) {
+    if (digest_.valid()) {
+      wake_at_ms_ = now_ms + kDigestLookMs;
+      if (digest_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) break;
+      wake_at_ms_ = 0;
+      state_ = State::kFailed;  // stands if the source has thrown
+      take(digest_.get());
+      continue;
+    }
     if (transfer_ == 0) {
       if (wake_at_ms_ > now_ms && !is_held_) break;
       send(now_ms);
@@ -61,7 +87,7 @@ Page Fetch::take_page() {
 }
 
 bool Fetch::waits(int64_t now_ms) const {
-  if (state_ != State::kBusy) return false;
+  if (state_ != State::kBusy || digest_.valid()) return false;
   return transfer_ == 0 ? wake_at_ms_ > now_ms : now_ms - asked_at_ms_ > kPatienceMs;
 }
 
@@ -93,7 +119,12 @@ void Fetch::send(int64_t now_ms) {
   state_ = State::kFailed;  // stands if the source or the session throws
   Want want = source_->next();
   if (std::holds_alternative<Done>(want)) {
+    drop_ahead();
     state_ = State::kDone;
+    return;
+  }
+  if (adopt(std::get<Request>(want))) {
+    state_ = State::kBusy;
     return;
   }
   waits_to_send_ = true;
@@ -117,6 +148,36 @@ void Fetch::send(int64_t now_ms) {
   sent_at_ms_ = now_ms;
   attempts_.sent++;
   counters_.requests++;
+}
+
+// What was sent ahead is the request that is wanted, or it is forgotten.
+bool Fetch::adopt(const Request &request) {
+  if (ahead_.transfer == 0) return false;
+  if (attempts_.sent > 0 || !is_same(request, ahead_.request)) {
+    drop_ahead();
+    return false;
+  }
+  must_progress(request);
+  transfer_ = std::exchange(ahead_.transfer, 0);
+  asked_at_ms_ = sent_at_ms_ = ahead_.sent_at_ms;
+  attempts_.sent++;
+  return true;
+}
+
+// While an answer is taken apart, the next one may be on its way.
+void Fetch::send_ahead(const Request &request, int64_t now_ms) {
+  const bool is_old = access_.good_until_ms != 0 && access_.good_until_ms < now_ms;
+  if (is_old || request.delay_ms > 0) return;
+  if (budget_ != nullptr && budget_->may_send_at(now_ms) > now_ms) return;
+  ahead_ = {pool_.start(authorize(*connector_, access_, request)), request, now_ms};
+  if (budget_ != nullptr) budget_->sent(now_ms);
+  counters_.requests++;
+}
+
+void Fetch::drop_ahead() {
+  if (ahead_.transfer == 0) return;
+  pool_.cancel(std::exchange(ahead_.transfer, 0));
+  if (budget_ != nullptr) budget_->unanswered();
 }
 
 void Fetch::receive(Response response, int64_t now_ms, double jitter) {
@@ -146,8 +207,24 @@ void Fetch::receive(Response response, int64_t now_ms, double jitter) {
     first_request_at_ms_ = provider_now != 0 ? provider_now - (now_ms - sent_at_ms_) : sent_at_ms_;
   }
   waits_to_send_ = false;
+  if (response.body.size() >= kLargeBody) return digest(std::move(response), now_ms);
   state_ = State::kFailed;  // stands if the source throws
-  Accepted accepted = source_->accept(response);
+  take(source_->accept(response));
+}
+
+void Fetch::digest(Response response, int64_t now_ms) {
+  if (runs_ahead_)
+    if (const std::optional<Request> next = source_->next_after(response))
+      send_ahead(*next, now_ms);
+  auto task = std::make_shared<std::packaged_task<Accepted()>>(
+      [source = source_.get(), response = std::move(response)] {
+        return source->accept(response);
+      });
+  digest_ = task->get_future();
+  if (!Helper::of_process().begin([task] { (*task)(); })) (*task)();
+}
+
+void Fetch::take(Accepted accepted) {
   state_ = State::kBusy;
   if (!accepted.is_page && !accepted.keep) return;
   page_ = std::move(accepted.page);

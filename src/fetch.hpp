@@ -1,9 +1,11 @@
 // pure: a fetch is one reading under way: a source, the session's decisions and the transfer
 // in the pool, moved on step by step by whoever waits (the fetcher's event loop, a foreign scan,
 // materialize()). It never waits itself and never refreshes a token: it says that it needs one.
+// A large answer is taken apart by the process's helper thread.
 #pragma once
 
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
 
@@ -22,7 +24,7 @@ class Fetch {
   enum class State {
     kBusy,        // waits for the pool, or until wake_at_ms()
     kNeedsToken,  // call give_access() with a generation greater than access().generation
-    kPage,        // take_page() has one; nothing is under way until it is taken
+    kPage,        // take_page() has one; nothing is begun until it is taken
     kDone,        // the source has reached its end
     kFailed,      // error() says why
   };
@@ -39,6 +41,9 @@ class Fetch {
 
   /// From now on it asks no more than the connection's budget allows, and tells it what comes.
   void share(std::shared_ptr<Budget> budget) { budget_ = std::move(budget); }
+  /// From now on all pages are known to be wanted: the next one may be asked for before the one at
+  /// hand is taken apart.
+  void run_ahead() { runs_ahead_ = true; }
   /// Moves on as far as it goes without waiting. `jitter` is in [0, 1). What the source throws
   /// goes through to the caller; the fetch is kFailed from then on.
   State advance(int64_t now_ms, double jitter);
@@ -58,7 +63,10 @@ class Fetch {
   bool waits(int64_t now_ms) const;
   /// Whether the budget does not let it send.
   bool is_held() const { return is_held_; }
-  const Source &source() const { return *source_; }
+  /// Waits for an answer that is being taken apart.
+  const Source &source() const;
+  /// Whether one is.
+  bool is_digesting() const { return digest_.valid(); }
   const std::shared_ptr<const Connector> &connector() const { return connector_; }
   const Counters &counters() const { return counters_; }
   /// The provider's time at the first answer, less the round trip; 0 before it.
@@ -69,7 +77,12 @@ class Fetch {
   bool hold(int64_t now_ms);
   void must_progress(const Request &request);
   void tell_budget(const Response &response, const Verdict &verdict, int64_t now_ms);
+  bool adopt(const Request &request);
+  void send_ahead(const Request &request, int64_t now_ms);
+  void drop_ahead();
   void receive(Response response, int64_t now_ms, double jitter);
+  void digest(Response response, int64_t now_ms);
+  void take(Accepted accepted);
   void fail(Error error);
 
   Pool &pool_;
@@ -88,6 +101,16 @@ class Fetch {
   int64_t asked_at_ms_ = 0;  // the same, when it was sent for the first time
   int64_t answered_at_ms_ = 0;
   int64_t first_request_at_ms_ = 0;
+  /// A request that was sent while the answer before it is taken apart.
+  struct Ahead {
+    Pool::Transfer transfer = 0;  // 0: there is none
+    Request request;              // as the source is expected to want it
+    int64_t sent_at_ms = 0;
+  };
+  Ahead ahead_;
+  bool runs_ahead_ = false;
+  std::future<Accepted>
+      digest_;  // of a large answer; until it is taken, the source is the helper's
   Page page_;
   bool keeps_cursor_ = false;
   int empty_pages_ = 0;       // in a row

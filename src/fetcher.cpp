@@ -8,6 +8,7 @@
 #include "admission.hpp"
 #include "agenda.hpp"
 
+#include "helping.hpp"
 #include "job.hpp"
 #include "lease.hpp"
 #include "parking.hpp"
@@ -415,6 +416,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_fetcher_main, argument) {
   Place place;
   if (!begin_worker(WorkerKind::kFetcher, &place)) return;
   watch_statements(kStatementMs);
+  allow_helper();
   auto *fetcher = make_in<Fetcher>(TopMemoryContext, place);
   before_shmem_exit(before_exit, PointerGetDatum(fetcher));
   MemoryContext round =

@@ -19,28 +19,12 @@
 #include "address.hpp"
 #include "error.hpp"
 #include "gunzip.hpp"
+#include "signal_block.hpp"
 #include "pure.hpp"
 
 namespace supaglue {
 
 namespace {
-
-// A thread that curl starts (its resolver) inherits the mask of the thread that starts it: no
-// handler of the server's may ever run on it.
-class SignalBlock {
- public:
-  SignalBlock() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalBlock() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalBlock(const SignalBlock &) = delete;
-  SignalBlock &operator=(const SignalBlock &) = delete;
-
- private:
-  sigset_t before_;
-};
 
 // Bytes as they arrive. Not a std::string, because curl's callbacks must not throw.
 class Buffer {

@@ -60,7 +60,8 @@ size_t digest_of(const Json &metadata) { return std::hash<Json>()(metadata); }
 void take_page(Job *job) {
   Page page = job->fetch->take_page();
   job->records += static_cast<int64>(page.records.size() + page.rejects.size());
-  job->weight = std::max<size_t>(page.storage.size() * 2, 64 << 10);
+  // The page, its packed form, and the answer that is taken apart meanwhile.
+  job->weight = std::max<size_t>(page.storage.size() * 3, 64 << 10);
   // A page of nothing need not be kept: reading it again costs what it cost.
   if (page.records.empty() && page.rejects.empty() && !job->fetch->keeps_cursor()) return;
   const Source &source = job->fetch->source();
@@ -83,6 +84,13 @@ void take_restart(Job *job) {
                 "The run began " + std::to_string(job->restarts) + " times.");
 }
 
+// The next answer is asked for, or taken apart, while this page is kept. What comes of that is seen
+// when the page is.
+void run_ahead(Jobs *jobs, Job *job, int64 now, double random) {
+  if (!memory_allows(jobs, job)) return;
+  job->in_flight = job->fetch->advance(now, random) == Fetch::State::kBusy;
+}
+
 // What the source tells of itself, when it is new. The plan is for a successor, who needs it with a
 // page only.
 void take_notes(Job *job) {
@@ -91,8 +99,10 @@ void take_notes(Job *job) {
     const Json plan = source.plan();
     job->plan = plan.is_null() ? "" : plan.dump();
   }
+  job->total = source.total();
   const Json &metadata = source.metadata();
-  const bool is_new = !metadata.is_null() && digest_of(metadata) != job->metadata_kept;
+  job->metadata_told = digest_of(metadata);
+  const bool is_new = !metadata.is_null() && job->metadata_told != job->metadata_kept;
   job->metadata = is_new ? metadata.dump() : "";
 }
 
@@ -114,7 +124,7 @@ Progress progress_of(const Job *job) {
   if (job->fetch != nullptr) {
     progress.requests += job->fetch->counters().requests;
     progress.bytes_received += job->fetch->counters().bytes_received;
-    progress.provider_count = job->fetch->source().total();
+    progress.provider_count = job->total;
     progress.provider_time_ms = job->fetch->first_request_at_ms();
     if (job->pending == Job::Pending::kPage && job->plan != job->plan_kept)
       progress.plan = job->plan.c_str();
@@ -149,7 +159,7 @@ void kept_page(Job *job) {
     job->page = Page();
     job->packed = std::string();
     job->plan_kept = job->plan;
-    if (!job->metadata.empty()) job->metadata_kept = digest_of(job->fetch->source().metadata());
+    if (!job->metadata.empty()) job->metadata_kept = job->metadata_told;
     job->metadata.clear();
   });
 }
@@ -258,6 +268,7 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         if (lease->plan != nullptr) job->plan_kept = lease->plan;
         job->source_restarts = source->restarts();
         job->fetch = std::make_unique<Fetch>(jobs->pool, connector, std::move(source));
+        job->fetch->run_ahead();
         job->fetch->share(budget_of(&jobs->budgets, lease->connection_id, lease->provider_name));
       },
       &raised);
@@ -285,9 +296,8 @@ bool advance_job(Jobs *jobs, Job *job) {
         if (job->in_flight) jobs->awaited -= job->weight;
         const Fetch::State state = job->fetch->advance(now, random);
         note_moves(job, now);
-        take_restart(job);
+        if (!job->fetch->is_digesting()) take_restart(job);
         job->in_flight = state == Fetch::State::kBusy;
-        if (job->in_flight) jobs->awaited += job->weight;
         job->needs_token = state == Fetch::State::kNeedsToken;
         moved = state != Fetch::State::kBusy;
         if (state == Fetch::State::kPage) {
@@ -296,6 +306,8 @@ bool advance_job(Jobs *jobs, Job *job) {
         }
         if (state == Fetch::State::kDone) job->pending = Job::Pending::kEnd;
         if (state == Fetch::State::kPage || state == Fetch::State::kDone) take_notes(job);
+        if (state == Fetch::State::kPage) run_ahead(jobs, job, now, random);
+        if (job->in_flight) jobs->awaited += job->weight;
         if (moved) {
           jobs->moved = true;
           jobs->budgets.untold.insert(job->connection_id);

@@ -43,7 +43,9 @@ struct Job {
   std::unique_ptr<Comparison> comparison;  // null: pages are kept as they come
   std::string packed, cursor, plan, plan_kept;
   std::string metadata;      // when it is not what is kept already
-  size_t metadata_kept = 0;  // a digest of it
+  size_t metadata_told = 0;  // a digest of what the source has
+  size_t metadata_kept = 0;  // ... and of what is kept
+  int64 total = -1;          // as Source::total()
   char error_class[32] = "";
   char error_message[2048] = "";
 };

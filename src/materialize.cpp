@@ -1,6 +1,7 @@
 // pg: materialize(): a run of a sync here and now, in the caller's transaction, with the same
 // reading and merge as the workers' and no spool.
 #include "catalog.hpp"
+#include "comparison.hpp"
 #include "destination.hpp"
 #include "epoch.hpp"
 #include "held_deletions.hpp"
@@ -73,12 +74,17 @@ void read_and_merge(Destination *destination, const Sync *sync, Run *run, Merge 
                    ? nullptr
                    : guarded_text([&] { return write_stamp(ms_of_time(run->since)); });
   spec.with_deleted = true;
+  spec.runs_ahead = true;
   spec.metadata = must_describe(sync, run->full, run->started_at) ? nullptr : sync->metadata;
   spec.known = sync->metadata;
   spec.config = sync->config;
   Reading *reading = open_reading(CurrentMemoryContext, &spec);
-  while (const Page *page = next_page(reading)) {
+  Comparison *comparison = nullptr;
+  if (run->full && sync->rows_stored && !destination->is_remote())
+    comparison = make_in<Comparison>(CurrentMemoryContext, *sync);
+  while (Page *page = next_page(reading)) {
     note_metadata(destination, sync, run, reading);
+    if (comparison != nullptr) take_out_unchanged(comparison, page);
     merge_page(merge, page);
     CHECK_FOR_INTERRUPTS();
   }
@@ -87,7 +93,11 @@ void read_and_merge(Destination *destination, const Sync *sync, Run *run, Merge 
                  &run->provider_count);
   if (provider_time_ms > 0) run->provider_time = time_of_ms(provider_time_ms);
   note_metadata(destination, sync, run, reading);
-  static_cast<void>(finish_merge(merge));  // no page of it counts on a row
+  if (!finish_merge(merge))
+    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                    errmsg("rows of %s.%s were deleted while the sync was materialized",
+                           quote_identifier(sync->schema_name), quote_identifier(sync->table_name)),
+                    errhint("Call materialize() again.")));
 }
 
 }  // namespace

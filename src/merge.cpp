@@ -38,6 +38,8 @@ struct Merge {
   char *page_statement;
   char *new_statement;                  // of records that are proven new
   bool was_empty;                       // before the run; what lies beyond `last_id` is new then
+  bool all_new;                         // so far: whatever is stored, the run has brought
+  int64 versions;                       // that were merged
   std::string *last_id;                 // the greatest of the run
   std::vector<const Record *> *newest;  // of the page
   Absence *absence;                     // of a full run
@@ -134,9 +136,10 @@ void merge_batch(Merge *merge, int from, int count) {
   const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
   const Versions versions = versions_of(records, count);
   MemoryContextSwitchTo(caller);
-  merge_versions(merge,
-                 are_new(merge, records, count) ? merge->new_statement : merge->page_statement,
-                 &versions);
+  const bool new_ones = are_new(merge, records, count);
+  merge->all_new = merge->all_new && new_ones;
+  merge->versions += count;
+  merge_versions(merge, new_ones ? merge->new_statement : merge->page_statement, &versions);
   postpone_older(merge, &versions);
   MemoryContextReset(merge->scratch);
 }
@@ -297,7 +300,10 @@ void leave_out_deleted(Merge *merge) {
 /// What the fetcher found stored as it came is seen, and counted.
 void note_unchanged(Merge *merge, const Page *page) {
   const auto count = static_cast<int64>(page->unchanged.size());
-  if (count > 0) note_stored(merge->absence, &page->unchanged);
+  if (count > 0) {
+    note_stored(merge->absence, &page->unchanged);
+    merge->all_new = false;
+  }
   merge->run->records_read += count;
   merge->run->unchanged += count;
 }
@@ -366,6 +372,11 @@ void check_count(Merge *merge, int64 different) {
 /// What was not seen, and what was seen in older versions only. False: rows that the pages count on
 /// are gone.
 bool settle(Merge *merge) {
+  if (merge->all_new) {
+    end_absence(merge->absence);
+    check_count(merge, merge->versions);
+    return true;
+  }
   const Settled settled = settle_absent(merge->absence, merge->postponed);
   if (settled.lost > 0) return false;
   if (merge->postponed != nullptr) write_postponed(merge);
@@ -391,6 +402,7 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   merge->emitted_at = iso_of_time(run->emitted_at);
   merge->newest = make_in<std::vector<const Record *>>(merge->context);
   merge->was_empty = run->full && !sync->rows_stored && !holds_rows(destination, sync, table);
+  merge->all_new = merge->was_empty && !run->keys_only && !has_held(sync->id);
   merge->last_id = make_in<std::string>(merge->context);
   const AbsentMarking marking = marking_of(merge);
   if (sees_all(run)) merge->absence = begin_absence(&marking);

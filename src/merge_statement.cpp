@@ -3,7 +3,8 @@
 // What holds the plans on the key's index, however large the table and old its statistics: each
 // record is probed by a LATERAL subselect that OFFSET 0 keeps from being flattened; the rest of the
 // key comes from the source row, not from a parameter, so that no plan can start from all rows of a
-// customer; the destination plans with other paths off.
+// customer; the destination plans with other paths off. The cast of a parameter stands in a
+// subselect where it would be evaluated for every row.
 #include "merge_statement.hpp"
 
 #include "pg.hpp"
@@ -82,17 +83,17 @@ char *page_statement(const char *table, const Projection *projection, Older olde
   SELECT application, customer, provider, id, raw, modified, deleted, known, was_deleted, counted, postponed%3$s
   FROM (
     SELECT page.*, stored.id IS NOT NULL AS known, stored.deleted AS was_deleted,
-           stored.emitted_at = $4::timestamptz AS counted, %10$s AS postponed, $9::text::jsonb AS lookup
+           stored.emitted_at = (SELECT $4::timestamptz) AS counted, %10$s AS postponed, $9::text::jsonb AS lookup
     FROM page %11$s
     WHERE CASE WHEN stored.id IS NULL THEN NOT page.deleted
           ELSE (%12$s)%2$s END) AS record
 ), inserted AS (
   INSERT INTO %1$s (%8$s%4$s)
-  SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified%5$s
+  SELECT application, customer, provider, id, (SELECT $4::timestamptz), false, raw, modified%5$s
   FROM change WHERE NOT known
   RETURNING id
 ), updated AS (
-  UPDATE %1$s AS t SET _supaglue_emitted_at = $4::timestamptz,
+  UPDATE %1$s AS t SET _supaglue_emitted_at = (SELECT $4::timestamptz),
     _supaglue_is_deleted = change.deleted, _supaglue_raw_data = change.raw,
     _supaglue_last_modified_at = change.modified%6$s
   FROM change
@@ -116,19 +117,23 @@ SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) F
 }
 
 char *new_statement(const char *table, const Projection *projection) {
+  // Rows of no columns need not be kept until it is told how many values did not fit.
+  const bool has_columns = projection->count > 0;
   return format(
-      R"(WITH change AS MATERIALIZED (
+      R"(WITH change AS %7$s (
   SELECT application, customer, provider, id, raw, modified%2$s
   FROM (SELECT page.*, $9::text::jsonb AS lookup FROM (%5$s) AS page WHERE NOT page.deleted) AS record
 ), inserted AS (
   INSERT INTO %1$s (%6$s%3$s)
-  SELECT application, customer, provider, id, $4::timestamptz, false, raw, modified%4$s FROM change
+  SELECT application, customer, provider, id, (SELECT $4::timestamptz), false, raw, modified%4$s FROM change
   RETURNING id
 )
-SELECT (SELECT pg_catalog.count(*) FROM inserted), 0, 0,
-       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change), (SELECT pg_catalog.max(id) FROM inserted), NULL)",
-      table, values_of(projection), for_columns(projection, ", @"),
-      for_columns(projection, ", value_#"), kPage, kColumns);
+SELECT (SELECT pg_catalog.count(*) FROM inserted), 0, 0, %8$s,
+       (SELECT pg_catalog.max(id) FROM inserted), NULL)",
+      table, has_columns ? values_of(projection) : "", for_columns(projection, ", @"),
+      for_columns(projection, ", value_#"), kPage, kColumns,
+      has_columns ? "MATERIALIZED" : "NOT MATERIALIZED",
+      has_columns ? "(SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change)" : "0");
 }
 
 char *slice_statement(const char *table, const Projection *projection, int rows) {
@@ -143,7 +148,7 @@ char *slice_statement(const char *table, const Projection *projection, int rows)
 ), projected AS MATERIALIZED (
   SELECT application, customer, provider, id%3$s FROM slice
 ), updated AS (
-  UPDATE %1$s AS t SET _supaglue_emitted_at = $4::timestamptz%4$s
+  UPDATE %1$s AS t SET _supaglue_emitted_at = (SELECT $4::timestamptz)%4$s
   FROM projected AS change
   WHERE t._supaglue_application_id = change.application AND t._supaglue_customer_id = change.customer
     AND t._supaglue_provider_name = change.provider AND t.id = change.id
@@ -162,6 +167,17 @@ char *comparing_statement(const char *table) {
 )
 SELECT page.number FROM page %s WHERE stored.id IS NULL OR %s)",
                 kPage, stored_beside_page(table), kDiffers);
+}
+
+char *range_statement(const char *table) {
+  return format(
+      R"(SELECT t.id, t._supaglue_last_modified_at, t._supaglue_is_deleted, t._supaglue_raw_data
+FROM %s AS t
+WHERE t._supaglue_application_id = $1::text AND t._supaglue_customer_id = $2::text
+  AND t._supaglue_provider_name = $3::text
+  AND t.id COLLATE "C" >= $4::text AND t.id COLLATE "C" <= $5::text
+ORDER BY t.id COLLATE "C" LIMIT $6::text::bigint)",
+      table);
 }
 
 }  // namespace supaglue

@@ -27,5 +27,8 @@ char *slice_statement(const char *table, const Projection *projection, int rows)
 /// Writes nothing, and takes no $9. Gives the numbers (from 1) of the records that are not stored
 /// as they came.
 char *comparing_statement(const char *table);
+/// What is stored from an id to another one ($4 and $5), in the order of their bytes, at most $6
+/// rows: id, last_modified_at, is_deleted, raw_data.
+char *range_statement(const char *table);
 
 }  // namespace supaglue

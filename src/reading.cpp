@@ -8,6 +8,7 @@
 #include "pg.hpp"
 
 #include "catalog.hpp"
+#include "helping.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
 #include "token.hpp"
@@ -30,8 +31,12 @@ struct Subject {
 /// Its C++ members are for guard bodies. Lives in a memory context, on errors too.
 struct Reading {
   explicit Reading(const ReadingSpec *spec)
-      : connection_id(spec->connection_id), no_repeats(spec->no_repeats), subject(spec) {}
+      : connection_id(spec->connection_id),
+        runs_ahead(spec->runs_ahead),
+        no_repeats(spec->no_repeats),
+        subject(spec) {}
   int64 connection_id;
+  bool runs_ahead;
   bool no_repeats;
   bool gave_page = false;  // since it was opened or rewound
   int restarts = 0;        // of the source, when it gave that page
@@ -52,6 +57,7 @@ void append_texts(const List *list, std::vector<std::string> *texts) {
 void start_fetch(Reading *reading, Pool *pool) {
   const Subject &subject = reading->subject;
   reading->fetch = std::make_unique<Fetch>(*pool, subject.connector, subject.source());
+  if (reading->runs_ahead) reading->fetch->run_ahead();
 }
 
 TokenState *load_as_owner(MemoryContext context, int64 connection_id) {
@@ -146,6 +152,7 @@ Pool *backend_pool() {
 }
 
 Reading *open_reading(MemoryContext context, const ReadingSpec *spec) {
+  if (spec->runs_ahead) allow_helper();
   auto *reading = make_in<Reading>(context, spec);
   reading->subject.task.now_ms = now_ms();
   Pool *pool = backend_pool();
@@ -158,7 +165,7 @@ void pump_network() {
   guard([&] { pool->pump(); });
 }
 
-const Page *poll_page(Reading *reading, bool *ended) {
+Page *poll_page(Reading *reading, bool *ended) {
   *ended = false;
   for (;;) {
     const int64 now = now_ms();
@@ -166,7 +173,10 @@ const Page *poll_page(Reading *reading, bool *ended) {
     const Fetch::State state = guard([&] { return reading->fetch->advance(now, random); });
     switch (state) {
       case Fetch::State::kPage:
-        guard([&] { take_page(reading); });
+        guard([&] {
+          take_page(reading);
+          if (reading->runs_ahead) reading->fetch->advance(now, random);
+        });
         return &reading->page;
       case Fetch::State::kDone:
         *ended = true;
@@ -193,12 +203,12 @@ void wait_for_network(int64 wake_at_ms) {
   if (happened & WL_LATCH_SET) ResetLatch(MyLatch);
 }
 
-const Page *next_page(Reading *reading) {
+Page *next_page(Reading *reading) {
   for (;;) {
     CHECK_FOR_INTERRUPTS();
     pump_network();
     bool ended;
-    const Page *page = poll_page(reading, &ended);
+    Page *page = poll_page(reading, &ended);
     if (page != nullptr || ended) return page;
     wait_for_network(reading_wakes_at(reading));
   }

@@ -24,6 +24,8 @@ struct ReadingSpec {
   const Request *call;         // instead of reading an object; of the opener's context
   bool takes_refusals;         // the call: whatever the provider answers, and it is not sent again
   const Selection *selection;  // null: everything
+  bool runs_ahead;  // all of it is wanted: the next page is asked for, and taken apart, while the
+                    // reader has this one
   bool no_repeats;  // raises 08006 rather than giving a record again after the provider lost its
                     // place
 };
@@ -35,13 +37,13 @@ struct Reading;
 Reading *open_reading(MemoryContext context, const ReadingSpec *spec);
 /// The next page, valid until the next call; null at the end. Raises the provider's error.
 /// Interruptible at once.
-const Page *next_page(Reading *reading);
+Page *next_page(Reading *reading);
 /// Moves all transfers of the backend on. Whoever polls several readings and then waits does this
 /// once before: what came in between the polls would be waited for in vain.
 void pump_network();
 /// The next page without waiting, as far as the network was moved on: null and `ended` false means
 /// that there is nothing yet.
-const Page *poll_page(Reading *reading, bool *ended);
+Page *poll_page(Reading *reading, bool *ended);
 /// When a reading is to be polled although the network is silent; 0: never.
 int64 reading_wakes_at(const Reading *reading);
 /// Waits for the network, the latch, or a time (0: none).

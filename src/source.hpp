@@ -54,6 +54,9 @@ class Source {
   virtual Want next() const = 0;
   /// Takes a successful answer to next(). Throws Error (kProvider, kData, kObjectGone, ...).
   virtual Accepted accept(const Response &response) = 0;
+  /// What next() will be once this answer to it is accepted, where a look at it tells; the request
+  /// may be sent while accept() is at work. It need not be right.
+  virtual std::optional<Request> next_after(const Response &) const { return std::nullopt; }
   /// A failing answer that the source knows how to go on from (a field that is gone: read the
   /// metadata again and ask once more): true when next() has changed.
   virtual bool recover(const Error &error) = 0;

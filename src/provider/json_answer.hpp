@@ -82,7 +82,7 @@ auto read_json_answer(const std::string &body, const Read &read) {
     view = copy;
   }
   // A parser keeps what the largest answer needed: one is kept for usual answers.
-  static ondemand::parser kept;
+  thread_local ondemand::parser kept;
   if (body.size() <= kKeptParser) return read(view, kept);
   ondemand::parser large;
   return read(view, large);

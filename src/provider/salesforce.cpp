@@ -102,6 +102,7 @@ class SalesforceSource : public Source {
                    const Json &cursor);
 
   Want next() const override;
+  std::optional<Request> next_after(const Response &response) const override;
   Accepted accept(const Response &response) override;
   bool recover(const Error &error) override;
   Json plan() const override { return plan_; }
@@ -116,6 +117,7 @@ class SalesforceSource : public Source {
   }
 
  private:
+  Request request_of_page(std::string url) const;
   void check_task();
   bool may_go_by_bulk() const;
   void finish();
@@ -198,15 +200,29 @@ Want SalesforceSource::next() const {
     return request;
   }
   if (cursor_.contains("bulk")) return bulk_.next(cursor_["bulk"], query_);
+  if (cursor_.contains("next")) return request_of_page(cursor_["next"].get<std::string>());
+  request = request_of_page(query_url(plan_.value("count", query_.soql)));
+  request.host_relative = false;
+  return request;
+}
+
+Request SalesforceSource::request_of_page(std::string url) const {
+  Request request;
   request.headers.push_back(
       {settings_.batch_header, "batchSize=" + std::to_string(settings_.page_size)});
-  if (cursor_.contains("next")) {
-    request.url = cursor_["next"].get<std::string>();
-    request.host_relative = request.url.starts_with('/');
-  } else {
-    request.url = query_url(plan_.value("count", query_.soql));
-  }
+  request.host_relative = url.starts_with('/');
+  request.url = std::move(url);
   return request;
+}
+
+std::optional<Request> SalesforceSource::next_after(const Response &response) const {
+  if (plan_.is_null()) return std::nullopt;
+  if (cursor_.contains("bulk")) return bulk_.next_after(response, cursor_["bulk"], query_);
+  // After the first page it may go by a job.
+  if (!cursor_.contains("next") && may_go_by_bulk()) return std::nullopt;
+  std::string next = salesforce_next_page(response.body);
+  if (next.empty()) return std::nullopt;
+  return request_of_page(std::move(next));
 }
 
 Accepted SalesforceSource::accept(const Response &response) {

@@ -184,6 +184,15 @@ Request SalesforceBulk::next(const Json &job, const SalesforceQuery &query) cons
   return request;
 }
 
+std::optional<Request> SalesforceBulk::next_after(const Response &response, const Json &job,
+                                                  const SalesforceQuery &query) const {
+  const std::string_view locator = response.header("sforce-locator");
+  if (!job.contains("records") || locator.empty() || locator == "null") return std::nullopt;
+  Json after = job;
+  after["next"] = std::string(locator);
+  return results(after, query);
+}
+
 Request SalesforceBulk::creation(const SalesforceQuery &query) const {
   Request request;
   request.method = "POST";

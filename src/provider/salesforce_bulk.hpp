@@ -3,6 +3,7 @@
 // by a job, and what follows when one is refused or gone, is the source's to decide.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ class SalesforceBulk {
   bool suits(int64_t records) const { return is_offered() && records > from_records_; }
 
   Request next(const Json &job, const SalesforceQuery &query) const;
+  /// As Source::next_after().
+  std::optional<Request> next_after(const Response &response, const Json &job,
+                                    const SalesforceQuery &query) const;
   /// Throws kProvider for a job that has failed or an answer that is garbled, kTransient for a job
   /// that makes no progress.
   Accepted accept(const Response &response, const SalesforceQuery &query,

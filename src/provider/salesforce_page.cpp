@@ -108,6 +108,18 @@ Error salesforce_malformed(const std::string &detail) {
   return malformed_answer(kProvider, detail);
 }
 
+// It stands before the records.
+std::string salesforce_next_page(std::string_view body) {
+  constexpr std::string_view kKey = "\"nextRecordsUrl\":\"";
+  constexpr size_t kHead = 1000;
+  body = body.substr(0, kHead);
+  const size_t at = body.find(kKey);
+  if (at == body.npos) return {};
+  body.remove_prefix(at + kKey.size());
+  const size_t end = body.find_first_of("\"\\");
+  return end == body.npos || body[end] != '"' ? std::string() : std::string(body.substr(0, end));
+}
+
 // An address that was seen before would lead round for ever. One address is remembered, at the
 // first, second, fourth, eighth ... page: no circle escapes it.
 void salesforce_go_on(Json &place, const std::string &next) {

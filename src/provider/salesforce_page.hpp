@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "error.hpp"
 #include "json.hpp"
@@ -22,6 +23,9 @@ struct SalesforceAnswer {
 
 /// Throws kProvider when the text is not such an answer.
 SalesforceAnswer read_salesforce_answer(const std::string &body, const SalesforceFields &fields);
+
+/// Where an answer says that its next page is, at the first look; empty: it does not.
+std::string salesforce_next_page(std::string_view body);
 
 /// Notes in a reading's place where its next page is. Throws kProvider when that leads round in a
 /// circle.

@@ -112,6 +112,32 @@ like($log, qr/tell in supaglue merger/, 'by a merger, which runs it');
 unlike($log, qr/tell in supaglue fetcher/, 'and the fetcher does not');
 query("drop index supaglue_data.told; drop function tell(int)");
 
+# --- Where many others lie between the records of a page, each is looked for --------------------------------------------
+query("insert into $table (_supaglue_application_id, _supaglue_customer_id, _supaglue_provider_name, id, _supaglue_emitted_at,
+	_supaglue_is_deleted, _supaglue_raw_data) select 'default', 'acme', 'salesforce', '$ids[5]' || n, now(), true, '{}' from generate_series(1, 4000) n");
+cmp_ok(spooled(), '<', $first / 20, 'they are found, too');
+is(ends(), 'SUCCESS manual full 2999 0 0 2999 0', 'and counted');
+query("delete from $table where id like '$ids[5]_%'");
+
+# --- materialize() compares likewise ---------------------------------------------------------------------------------------
+my $counts = 'select concat_ws(\' \', records_read, records_inserted, records_updated, records_unchanged, records_deleted) from';
+is(query("$counts supaglue.materialize($sync, true)"), '2999 0 0 2999 0', 'materialize() finds nothing to write');
+at_provider('update', id => [ @ids[ 11, 1011 ] ], set => { Title => 'Changed for materialize()' });
+at_provider('delete', id => [ $ids[12] ], hard => JSON::PP::true);
+is(query("$counts supaglue.materialize($sync, true)"), '2998 0 2 2996 1', 'and no more than what changed');
+is_true('after materialize()');
+$simulator->control('hold', { match => { org => 'acme', kind => 'query_more', path_contains => '-2000' } });
+my $caller = $node->background_psql('postgres', on_error_stop => 0);
+$caller->query_until(qr/begun/, "\\echo begun\nselect supaglue.materialize($sync, true);\n");
+wait_until(sub { $simulator->ask('held')->{held} > 0 }, 'materialize() waits for the third page');
+wait_until(sub { query("select count(*) from pg_stat_activity where query like 'select supaglue.materialize%' and wait_event_type = 'Extension'") == 1 }, 'and has compared the others');
+query("delete from $table where id = '$ids[20]'");
+$simulator->control('release', {});
+wait_until(sub { slurp_file($node->logfile) =~ /were deleted while the sync was materialized/ }, 'rows that it counted on are missed');
+$caller->quit;
+is(query("$counts supaglue.materialize($sync, true)"), '2998 1 0 2997 0', 'the next one writes them');
+is_true('after rows were taken away from materialize()');
+
 # --- Where most is new, comparing is given up ---------------------------------------------------------------------------
 query("delete from $table where id > '$ids[400]'");
 my $kept = spooled();

@@ -3,11 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <vector>
 
 #include "call.hpp"
+#include "helper.hpp"
 #include "raw_server.hpp"
 
 namespace supaglue {
@@ -395,6 +397,155 @@ TEST_F(FetchTest, EndsInTheMiddle) {
   auto next = fetch(1);
   next->give_access(access(1));
   EXPECT_EQ(run(*next), State::kPage);
+}
+
+/// A list of large pages, "/1" to "/<last>", each of which names the next one, rightly or not. Its
+/// pages wait to be taken apart until the gate is open.
+class LargePages : public Source {
+ public:
+  LargePages(int last, std::string guess, std::atomic<bool> *gate)
+      : last_(last), guess_(std::move(guess)), gate_(gate) {}
+  Want next() const override {
+    if (at_ > last_) return Done{};
+    Request request;
+    request.url = "/" + std::to_string(at_);
+    return request;
+  }
+  std::optional<Request> next_after(const Response &) const override {
+    Request request;
+    request.url = guess_.empty() ? "/" + std::to_string(at_ + 1) : guess_;
+    return request;
+  }
+  Accepted accept(const Response &response) override {
+    while (!*gate_) std::this_thread::yield();
+    if (response.body.starts_with("odd")) throw Error(ErrorClass::kData, "an odd answer");
+    Accepted accepted;
+    accepted.is_page = true;
+    accepted.page.storage = response.body;
+    accepted.page.records.push_back({"id", "", "{}", false});
+    ++at_;
+    return accepted;
+  }
+  bool recover(const Error &) override { return false; }
+  Json plan() const override { return nullptr; }
+  Json cursor() const override { return {{"at", at_}}; }
+  const Json &metadata() const override { return nothing_; }
+  std::string describe_request() const override { return "large pages"; }
+
+ private:
+  const Json nothing_ = nullptr;
+  int at_ = 1;
+  int last_;
+  std::string guess_;
+  std::atomic<bool> *gate_;
+};
+
+class LargeFetchTest : public FetchTest {
+ protected:
+  LargeFetchTest() { Helper::of_process().allow(); }
+  ~LargeFetchTest() override {
+    gate_ = true;
+    Helper::of_process().end();
+  }
+  static std::string page(const std::string &number) { return number + std::string(300'000, '.'); }
+  std::unique_ptr<Fetch> large(int last, std::string guess = "") {
+    auto reading = std::make_unique<Fetch>(
+        pool_, connector_, std::make_unique<LargePages>(last, std::move(guess), &gate_));
+    reading->give_access(access(0));
+    reading->run_ahead();
+    return reading;
+  }
+  size_t requests_of(const std::string &path) {
+    size_t count = 0;
+    for (const std::string &request : server_.requests())
+      count += request.starts_with("GET " + path + " ") ? 1 : 0;
+    return count;
+  }
+  std::atomic<bool> gate_ = true;
+};
+
+TEST_F(LargeFetchTest, AsksForTheNextPageWhileOneIsTakenApart) {
+  replies_ = {answer(200, page("1")), answer(200, page("2")), answer(200, page("3"))};
+  gate_ = false;
+  auto reading = large(3);
+  ASSERT_TRUE(pump_until(pool_, [&] {
+    reading->advance(now_, 0.5);
+    return reading->is_digesting() && server_.requests().size() == 2;
+  }));
+  EXPECT_EQ(reading->state(), State::kBusy);
+  EXPECT_FALSE(reading->waits(now_ + 60'000));
+  EXPECT_EQ(requests_of("/2"), 1u);
+  gate_ = true;
+  for (const char *number : {"1", "2", "3"}) {
+    ASSERT_EQ(run(*reading), State::kPage);
+    EXPECT_EQ(reading->take_page().storage, page(number));
+  }
+  EXPECT_EQ(run(*reading), State::kDone);
+  EXPECT_EQ(reading->counters().requests, 4);  // the last page named another one
+  EXPECT_EQ(requests_of("/2"), 1u);
+  EXPECT_EQ(requests_of("/3"), 1u);
+}
+
+TEST_F(LargeFetchTest, ForgetsWhatItWasWrongToAskFor) {
+  replies_ = {answer(200, page("1"))};
+  auto reading = large(2, "/wrong");
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_EQ(reading->take_page().storage, page("1"));
+  ASSERT_EQ(run(*reading), State::kPage);
+  EXPECT_EQ(reading->take_page().storage, "/2");
+  EXPECT_EQ(run(*reading), State::kDone);
+}
+
+TEST_F(LargeFetchTest, WhatTheSourceThrowsGoesThrough) {
+  replies_ = {answer(200, page("odd"))};
+  auto reading = large(2);
+  EXPECT_THROW(run(*reading), Error);
+  EXPECT_EQ(reading->state(), State::kFailed);
+}
+
+TEST_F(LargeFetchTest, TheSourceIsSeenWhenItIsDoneWithAnAnswer) {
+  replies_ = {answer(200, page("1"))};
+  auto reading = large(1);
+  ASSERT_TRUE(pump_until(pool_, [&] {
+    return reading->is_digesting() || reading->advance(now_, 0.5) != State::kBusy;
+  }));
+  EXPECT_EQ(reading->source().cursor().dump(), "{\"at\":2}");
+}
+
+TEST_F(LargeFetchTest, EndsWhileAnAnswerIsTakenApart) {
+  replies_ = {answer(200, page("1"))};
+  gate_ = false;
+  auto reading = large(2);
+  ASSERT_TRUE(pump_until(pool_, [&] {
+    reading->advance(now_, 0.5);
+    return reading->is_digesting();
+  }));
+  std::thread opener([&] { gate_ = true; });
+  reading.reset();
+  EXPECT_TRUE(gate_);
+  opener.join();
+}
+
+TEST_F(LargeFetchTest, WhoFindsTheHelperBusyDoesItHimself) {
+  std::atomic<bool> ends = false;
+  ASSERT_TRUE(Helper::of_process().begin([&] {
+    while (!ends) std::this_thread::yield();
+  }));
+  EXPECT_FALSE(Helper::of_process().begin([] {}));
+  replies_ = {answer(200, page("1"))};
+  auto reading = large(1);
+  EXPECT_EQ(run(*reading), State::kPage);
+  ends = true;
+}
+
+TEST(HelperTest, DoesNothingUnlessItIsAllowed) {
+  EXPECT_FALSE(Helper::of_process().begin([] {}));
+  Helper::of_process().allow();
+  std::atomic<bool> done = false;
+  EXPECT_TRUE(Helper::of_process().begin([&] { done = true; }));
+  Helper::of_process().end();
+  EXPECT_TRUE(done);
+  EXPECT_FALSE(Helper::of_process().begin([] {}));
 }
 
 }  // namespace

@@ -421,6 +421,22 @@ TEST(SalesforceTest, RefusesEveryCutOffAnswer) {
   }
 }
 
+TEST(SalesforceTest, SeesTheNextPageAtTheFirstLook) {
+  std::unique_ptr<Source> source = described(contacts());
+  EXPECT_EQ(source->next_after(answer(page_of(0, 3, 7, ""))), std::nullopt);
+  // It may yet go by a job.
+  EXPECT_EQ(source->next_after(answer(page_of(0, 3, 7, "/next"))), std::nullopt);
+  source->accept(answer(page_of(0, 3, 7, "/next")));
+  const Response page = answer(page_of(3, 3, 7, "/org/a/services/data/v62.0/query/0r8-6"));
+  const std::optional<Request> guess = source->next_after(page);
+  source->accept(page);
+  const Request wanted = request_of(*source);
+  ASSERT_TRUE(guess.has_value());
+  EXPECT_EQ(guess->url, wanted.url);
+  EXPECT_EQ(guess->host_relative, wanted.host_relative);
+  EXPECT_EQ(guess->headers.size(), wanted.headers.size());
+}
+
 TEST(SalesforceTest, RefusesAPageThatNamesItself) {
   std::unique_ptr<Source> source = described(contacts());
   source->accept(answer(page_of(0, 1, 2, "/next")));
