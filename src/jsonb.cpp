@@ -30,6 +30,10 @@ constexpr int64_t kDigits = 4;  // decimal ones in one of numeric's
   throw Error(ErrorClass::kData, "a record is not what jsonb can hold", std::move(detail));
 }
 
+void check_length(std::string_view text) {
+  if (text.size() > kMostBytes) refuse("A text is too long.");
+}
+
 void put(char *at, uint32_t word) { memcpy(at, &word, sizeof word); }
 void put(char *at, uint16_t half) { memcpy(at, &half, sizeof half); }
 
@@ -83,13 +87,6 @@ void JsonbWriter::clear() {
   if (kept_.blocks.size() > 1) kept_.blocks.resize(1);
 }
 
-void JsonbWriter::add(Kind kind, std::string_view key, std::string_view text) {
-  if (text.size() > kMostBytes || key.size() > kMostBytes) refuse("A text is too long.");
-  nodes_.push_back({kind, static_cast<uint32_t>(nodes_.size() + 1), text, key});
-  // Two entries, the texts, and what aligns a number or a container and what stands before it.
-  bound_ += 2 * sizeof(uint32_t) + text.size() + key.size() + 20;
-}
-
 void JsonbWriter::begin(Kind kind, std::string_view key) {
   open_.push_back(static_cast<uint32_t>(nodes_.size()));
   add(kind, key, {});
@@ -102,17 +99,6 @@ void JsonbWriter::end() {
 
 void JsonbWriter::begin_object(std::string_view key) { begin(Kind::kObject, key); }
 void JsonbWriter::begin_array(std::string_view key) { begin(Kind::kArray, key); }
-void JsonbWriter::add_string(std::string_view key, std::string_view text) {
-  add(Kind::kString, key, text);
-}
-void JsonbWriter::add_number(std::string_view key, std::string_view digits) {
-  add(Kind::kNumber, key, digits);
-}
-void JsonbWriter::add_boolean(std::string_view key, bool value) {
-  add(value ? Kind::kTrue : Kind::kFalse, key, {});
-}
-void JsonbWriter::add_null(std::string_view key) { add(Kind::kNull, key, {}); }
-
 std::string_view JsonbWriter::keep(std::string_view text) {
   if (text.size() > kKeptBlock / 4) return kept_.large.emplace_back(text);
   if (kept_.blocks.empty() || kept_.used + text.size() > kKeptBlock) {
@@ -168,6 +154,7 @@ uint32_t JsonbWriter::write_value(uint32_t at, size_t depth) {
   const Node &node = nodes_[at];
   switch (node.kind) {
     case Kind::kString:
+      check_length(node.text);
       memcpy(out_, node.text.data(), node.text.size());
       out_ += node.text.size();
       return kEntryString | static_cast<uint32_t>(node.text.size());
@@ -297,6 +284,7 @@ uint32_t JsonbWriter::write_container(uint32_t at, size_t depth) {
   };
   for (size_t i = 0; is_object && i < count; ++i) {
     const std::string_view key = nodes_[children_[first + i]].key;
+    check_length(key);
     memcpy(out_, key.data(), key.size());
     out_ += key.size();
     enter(kEntryString | static_cast<uint32_t>(key.size()));

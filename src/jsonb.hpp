@@ -25,11 +25,15 @@ class JsonbWriter {
   void begin_array(std::string_view key = {});
   void end();
   /// Valid UTF-8 without NUL.
-  void add_string(std::string_view key, std::string_view text);
+  void add_string(std::string_view key, std::string_view text) { add(Kind::kString, key, text); }
   /// As JSON spells it, and not beyond what fits_jsonb() allows.
-  void add_number(std::string_view key, std::string_view digits);
-  void add_boolean(std::string_view key, bool value);
-  void add_null(std::string_view key);
+  void add_number(std::string_view key, std::string_view digits) {
+    add(Kind::kNumber, key, digits);
+  }
+  void add_boolean(std::string_view key, bool value) {
+    add(value ? Kind::kTrue : Kind::kFalse, key, {});
+  }
+  void add_null(std::string_view key) { add(Kind::kNull, key, {}); }
 
   /// A copy of a text, which lives as long as what was taken.
   std::string_view keep(std::string_view text);
@@ -62,7 +66,11 @@ class JsonbWriter {
     std::vector<std::string> large;
   };
 
-  void add(Kind kind, std::string_view key, std::string_view text);
+  void add(Kind kind, std::string_view key, std::string_view text) {
+    nodes_.push_back({kind, static_cast<uint32_t>(nodes_.size() + 1), text, key});
+    // Two entries, the texts, and what aligns a number or a container and what stands before it.
+    bound_ += 2 * sizeof(uint32_t) + text.size() + key.size() + 20;
+  }
   void begin(Kind kind, std::string_view key);
   uint32_t write_value(uint32_t at, size_t depth);
   uint32_t write_number(std::string_view text);

@@ -1,10 +1,13 @@
 // pg: the merger: takes runs that are fetched whole out of the spool and merges each into its
 // destination, in one transaction with the run's record. It may wait for locks and for remote
 // servers; nobody waits for it but its own run. It never speaks to a provider.
+#include "unpacking.hpp"
+
 #include "catalog.hpp"
 #include "destination.hpp"
 #include "epoch.hpp"
 #include "erasure_queue.hpp"
+#include "helping.hpp"
 #include "lease.hpp"
 #include "merge.hpp"
 #include "pg.hpp"
@@ -79,14 +82,22 @@ void prepare_table(Merging *merging) {
   merging->destination = destination;
 }
 
+void begin_page(Unpacking *next, const Run *run, const Fetched *fetched, int number) {
+  if (number > fetched->pages) return;
+  const bytea *packed = read_from_spool(fetched->slot, run->id, number);
+  guard([&] { next->begin({VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed)}); });
+}
+
 void merge_pages(Merge *merge, const Run *run, const Fetched *fetched) {
   MemoryContext page_context =
       AllocSetContextCreate(CurrentMemoryContext, "supaglue page", ALLOCSET_DEFAULT_SIZES);
+  auto *next = make_in<Unpacking>(CurrentMemoryContext);
   const MemoryContext before = MemoryContextSwitchTo(page_context);
+  begin_page(next, run, fetched, fetched->first_page);
   for (int number = fetched->first_page; number <= fetched->pages; ++number) {
-    const bytea *packed = read_from_spool(fetched->slot, run->id, number);
     auto *page = make_in<Page>(page_context);
-    guard([&] { *page = Page::unpack({VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed)}); });
+    guard([&] { *page = next->take(); });
+    begin_page(next, run, fetched, number + 1);
     merge_page(merge, page);
     MemoryContextReset(page_context);
     CHECK_FOR_INTERRUPTS();
@@ -332,6 +343,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
   Place place;
   if (!begin_worker(WorkerKind::kMerger, &place)) return;
   watch_statements();
+  allow_helper();
   before_shmem_exit(before_exit, 0);
   MemoryContext round =
       AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);

@@ -19,7 +19,7 @@ namespace {
 //   count of unchanged ones, for each: length of id, then the id
 //   count of rejects, for each: length of reason and record, then the two texts
 constexpr uint64_t kFormat = 3;
-constexpr int kLevel = 1;
+constexpr int kLevel = -1;
 constexpr unsigned long long kMostBytes = 1ULL << 30;
 
 [[noreturn]] void damaged() {

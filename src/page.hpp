@@ -42,7 +42,7 @@ class Page {
   int64_t replaced_characters = 0;  // NUL and lone surrogates, replaced by U+FFFD
   std::string storage;
 
-  /// The page as bytes, compressed (zstd level 1). `rejects` are kept, too.
+  /// The page as bytes, compressed (zstd, one of its fast levels). `rejects` are kept, too.
   std::string pack() const;
   /// Throws kInternal when the bytes are not a whole page.
   static Page unpack(std::string_view packed);

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "error.hpp"
+#include "helper.hpp"
 #include "page.hpp"
+#include "unpacking.hpp"
 
 #include "pure.hpp"
 
@@ -68,6 +70,20 @@ TEST(PageTest, SurvivesAMove) {
   Page moved = std::move(unpacked);
   EXPECT_EQ(moved.records[0].id, "1");
   EXPECT_EQ(moved.records[0].raw, "{}");
+}
+
+TEST(PageTest, IsUnpackedBesideOrHere) {
+  Page page = sample(2000);
+  for (const bool helped : {false, true}) {
+    if (helped) Helper::of_process().allow();
+    Unpacking next;
+    next.begin(page.pack());
+    expect_same(page, next.take());
+    next.begin("no page");
+    EXPECT_THROW(next.take(), Error);
+    next.begin(page.pack());  // and nobody takes it
+  }
+  Helper::of_process().end();
 }
 
 TEST(PageTest, RefusesEveryPrefixAndEveryFlippedByte) {
