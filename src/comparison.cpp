@@ -45,12 +45,11 @@ struct Batch {
 std::string_view view(const Text &text) { return {text.data, static_cast<size_t>(text.length)}; }
 
 bool is_same_raw(Datum stored, const Text &raw) {
-  const auto *bytes = reinterpret_cast<const varlena *>(PG_DETOAST_DATUM(stored));
+  varlena *bytes = PG_DETOAST_DATUM(stored);
   const Size length = VARSIZE_ANY_EXHDR(bytes);
   const bool same = length + VARHDRSZ == static_cast<Size>(raw.length) &&
                     memcmp(VARDATA_ANY(bytes), raw.data + VARHDRSZ, length) == 0;
-  if (reinterpret_cast<Pointer>(const_cast<varlena *>(bytes)) != DatumGetPointer(stored))
-    pfree(const_cast<varlena *>(bytes));
+  if (PointerGetDatum(bytes) != stored) pfree(bytes);
   return same;
 }
 
@@ -69,7 +68,7 @@ bool is_stored(const Versions &versions, int number, HeapTuple row, TupleDesc ty
 /// for each. False: that is too much.
 bool compare_with_range(const Batch *batch) {
   const Versions &versions = batch->versions;
-  const Comparison *comparison = batch->comparison;
+  Comparison *comparison = batch->comparison;
   const int last = versions.count - 1;
   const auto most = static_cast<uint64>(versions.count) * 2;
   const uint64 rows = batch->here->read(
@@ -88,7 +87,7 @@ bool compare_with_range(const Batch *batch) {
     const std::string_view key(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
     while (number <= last && view(versions.ids[number]) < key) ++number;
     if (number <= last && view(versions.ids[number]) == key)
-      batch->comparison->changed[batch->from + static_cast<size_t>(number)] =
+      comparison->changed[batch->from + static_cast<size_t>(number)] =
           !is_stored(versions, number, row, stored->tupdesc);
   }
   SPI_freetuptable(stored);

@@ -16,9 +16,9 @@ namespace {
 
 // A list that never ends is told from one with holes by the length of a hole.
 constexpr int kMostEmptyPages = 16;
-constexpr int64_t kPatienceMs = 5'000;  // an answer that takes longer is waited for
-constexpr size_t kLargeBody = 256 << 10;
-constexpr int64_t kDigestLookMs = 1;  // whether a large answer is taken apart
+constexpr int64_t kPatienceMs = 5'000;    // an answer that takes longer is waited for
+constexpr size_t kLargeBody = 256 << 10;  // bytes; less is read at once
+constexpr int64_t kDigestLookMs = 1;      // between looks whether a large answer is taken apart
 
 bool is_same(const Request &a, const Request &b) {
   return a.method == b.method && a.url == b.url && a.body == b.body &&
@@ -165,11 +165,11 @@ bool Fetch::adopt(const Request &request) {
 }
 
 // While an answer is taken apart, the next one may be on its way.
-void Fetch::send_ahead(const Request &request, int64_t now_ms) {
+void Fetch::send_ahead(const std::optional<Request> &request, int64_t now_ms) {
   const bool is_old = access_.good_until_ms != 0 && access_.good_until_ms < now_ms;
-  if (is_old || request.delay_ms > 0) return;
+  if (!request || is_old || request->delay_ms > 0) return;
   if (budget_ != nullptr && budget_->may_send_at(now_ms) > now_ms) return;
-  ahead_ = {pool_.start(authorize(*connector_, access_, request)), request, now_ms};
+  ahead_ = {pool_.start(authorize(*connector_, access_, *request)), *request, now_ms};
   if (budget_ != nullptr) budget_->sent(now_ms);
   counters_.requests++;
 }
@@ -213,15 +213,10 @@ void Fetch::receive(Response response, int64_t now_ms, double jitter) {
 }
 
 void Fetch::digest(Response response, int64_t now_ms) {
-  if (runs_ahead_)
-    if (const std::optional<Request> next = source_->next_after(response))
-      send_ahead(*next, now_ms);
-  auto task = std::make_shared<std::packaged_task<Accepted()>>(
-      [source = source_.get(), response = std::move(response)] {
-        return source->accept(response);
-      });
-  digest_ = task->get_future();
-  if (!Helper::of_process().begin([task] { (*task)(); })) (*task)();
+  if (runs_ahead_) send_ahead(source_->next_after(response), now_ms);
+  digest_ = do_beside([source = source_.get(), response = std::move(response)] {
+    return source->accept(response);
+  });
 }
 
 void Fetch::take(Accepted accepted) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "budget.hpp"
@@ -78,7 +79,7 @@ class Fetch {
   void must_progress(const Request &request);
   void tell_budget(const Response &response, const Verdict &verdict, int64_t now_ms);
   bool adopt(const Request &request);
-  void send_ahead(const Request &request, int64_t now_ms);
+  void send_ahead(const std::optional<Request> &request, int64_t now_ms);
   void drop_ahead();
   void receive(Response response, int64_t now_ms, double jitter);
   void digest(Response response, int64_t now_ms);
@@ -109,8 +110,7 @@ class Fetch {
   };
   Ahead ahead_;
   bool runs_ahead_ = false;
-  std::future<Accepted>
-      digest_;  // of a large answer; until it is taken, the source is the helper's
+  std::future<Accepted> digest_;  // of a large answer; till it is taken, the source is the helper's
   Page page_;
   bool keeps_cursor_ = false;
   int empty_pages_ = 0;       // in a row

@@ -1,8 +1,6 @@
 // pure: a thread for pure work. See helper.hpp.
 #include "helper.hpp"
 
-#include <utility>
-
 #include "signal_block.hpp"
 
 #include "pure.hpp"
@@ -15,14 +13,21 @@ Helper &Helper::of_process() {
   return *helper;
 }
 
+// Not by std::thread, which throws where the system has no more threads.
+bool Helper::start() {
+  const SignalBlock block;
+  const auto body = [](void *helper) -> void * {
+    static_cast<Helper *>(helper)->run();
+    return nullptr;
+  };
+  is_started_ = pthread_create(&thread_, nullptr, body, this) == 0;
+  return is_started_;
+}
+
 bool Helper::begin(std::function<void()> work) {
   if (!allowed_) return false;
   const std::lock_guard lock(mutex_);
-  if (work_) return false;
-  if (!thread_.joinable()) {
-    const SignalBlock block;
-    thread_ = std::thread([this] { run(); });
-  }
+  if (work_ || (!is_started_ && !start())) return false;
   work_ = std::move(work);
   wakes_.notify_one();
   return true;
@@ -30,14 +35,14 @@ bool Helper::begin(std::function<void()> work) {
 
 void Helper::end() {
   allowed_ = false;
-  if (!thread_.joinable()) return;
+  if (!is_started_) return;
   {
     const std::lock_guard lock(mutex_);
     ends_ = true;
     wakes_.notify_one();
   }
-  thread_.join();
-  ends_ = false;
+  pthread_join(thread_, nullptr);
+  is_started_ = ends_ = false;
 }
 
 void Helper::run() {

@@ -99,6 +99,7 @@ void JsonbWriter::end() {
 
 void JsonbWriter::begin_object(std::string_view key) { begin(Kind::kObject, key); }
 void JsonbWriter::begin_array(std::string_view key) { begin(Kind::kArray, key); }
+
 std::string_view JsonbWriter::keep(std::string_view text) {
   if (text.size() > kKeptBlock / 4) return kept_.large.emplace_back(text);
   if (kept_.blocks.empty() || kept_.used + text.size() > kKeptBlock) {

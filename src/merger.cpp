@@ -1,7 +1,7 @@
 // pg: the merger: takes runs that are fetched whole out of the spool and merges each into its
 // destination, in one transaction with the run's record. It may wait for locks and for remote
 // servers; nobody waits for it but its own run. It never speaks to a provider.
-#include "unpacking.hpp"
+#include "helper.hpp"
 
 #include "catalog.hpp"
 #include "destination.hpp"
@@ -82,21 +82,26 @@ void prepare_table(Merging *merging) {
   merging->destination = destination;
 }
 
-void begin_page(Unpacking *next, const Run *run, const Fetched *fetched, int number) {
+// Has a page unpacked while the one before is merged.
+void begin_page(std::future<Page> *next, const Run *run, const Fetched *fetched, int number) {
   if (number > fetched->pages) return;
   const bytea *packed = read_from_spool(fetched->slot, run->id, number);
-  guard([&] { next->begin({VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed)}); });
+  guard([&] {
+    *next = do_beside([bytes = std::string(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed))] {
+      return Page::unpack(bytes);
+    });
+  });
 }
 
 void merge_pages(Merge *merge, const Run *run, const Fetched *fetched) {
   MemoryContext page_context =
       AllocSetContextCreate(CurrentMemoryContext, "supaglue page", ALLOCSET_DEFAULT_SIZES);
-  auto *next = make_in<Unpacking>(CurrentMemoryContext);
+  auto *next = make_in<std::future<Page>>(CurrentMemoryContext);
   const MemoryContext before = MemoryContextSwitchTo(page_context);
   begin_page(next, run, fetched, fetched->first_page);
   for (int number = fetched->first_page; number <= fetched->pages; ++number) {
     auto *page = make_in<Page>(page_context);
-    guard([&] { *page = next->take(); });
+    guard([&] { *page = next->get(); });
     begin_page(next, run, fetched, number + 1);
     merge_page(merge, page);
     MemoryContextReset(page_context);

@@ -161,8 +161,11 @@ void AnswerReader::read_id(std::string_view key, ondemand::value value, std::str
     return add(record_, key, value);
   }
   consume(value, token);
-  page_.known.id = text_of(record_, token);
-  record_.add_string(key, page_.known.id);
+  const int64_t replaced_before = replaced_;
+  const std::string_view id = text_of(record_, token);
+  // One of which something was replaced could be another's, too.
+  if (replaced_ == replaced_before) page_.known.id = id;
+  record_.add_string(key, id);
 }
 
 /// Writes a time in its one form; false: it is none.

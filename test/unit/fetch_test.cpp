@@ -22,10 +22,34 @@ using testing::RawServer;
 using testing::Reply;
 using State = Fetch::State;
 
-/// Reads "/0", which is metadata, and then a page of one record each from "/1" to "/<last>".
-class Countdown : public Source {
+/// What sources that are made up have in common: they count their steps, and nothing else.
+class MadeUp : public Source {
  public:
-  explicit Countdown(int last) : last_(last) {}
+  bool recover(const Error &) override { return false; }
+  Json plan() const override { return nullptr; }
+  Json cursor() const override { return {{"at", at_}}; }
+  const Json &metadata() const override { return nothing_; }
+  std::string describe_request() const override { return "made up"; }
+
+ protected:
+  explicit MadeUp(int first) : at_(first) {}
+  static Accepted page_of(const Response &response) {
+    Accepted accepted;
+    accepted.is_page = true;
+    accepted.page.storage = response.body;
+    accepted.page.records.push_back({"id", "", "{}", false});
+    return accepted;
+  }
+  int at_;
+
+ private:
+  const Json nothing_ = nullptr;
+};
+
+/// Reads "/0", which is metadata, and then a page of one record each from "/1" to "/<last>".
+class Countdown : public MadeUp {
+ public:
+  explicit Countdown(int last) : MadeUp(0), last_(last) {}
   Want next() const override {
     if (at_ > last_) return Done{};
     Request request;
@@ -34,26 +58,15 @@ class Countdown : public Source {
   }
   Accepted accept(const Response &response) override {
     if (response.body == "odd") throw Error(ErrorClass::kData, "an odd answer");
-    Accepted accepted;
-    accepted.is_page = at_++ > 0;
-    if (!accepted.is_page) return accepted;
-    accepted.page.storage = response.body;
-    accepted.page.records.push_back({"id", "", "{}", false});
-    return accepted;
+    return at_++ > 0 ? page_of(response) : Accepted();
   }
   bool recover(const Error &error) override {
     if (error.error_class != ErrorClass::kFieldGone || !suffix_.empty()) return false;
     suffix_ = "?recovered";
     return true;
   }
-  Json plan() const override { return nullptr; }
-  Json cursor() const override { return {{"at", at_}}; }
-  const Json &metadata() const override { return nothing_; }
-  std::string describe_request() const override { return "countdown"; }
 
  private:
-  const Json nothing_ = nullptr;
-  int at_ = 0;
   int last_;
   std::string suffix_;
 };
@@ -401,10 +414,10 @@ TEST_F(FetchTest, EndsInTheMiddle) {
 
 /// A list of large pages, "/1" to "/<last>", each of which names the next one, rightly or not. Its
 /// pages wait to be taken apart until the gate is open.
-class LargePages : public Source {
+class LargePages : public MadeUp {
  public:
   LargePages(int last, std::string guess, std::atomic<bool> *gate)
-      : last_(last), guess_(std::move(guess)), gate_(gate) {}
+      : MadeUp(1), last_(last), guess_(std::move(guess)), gate_(gate) {}
   Want next() const override {
     if (at_ > last_) return Done{};
     Request request;
@@ -419,22 +432,11 @@ class LargePages : public Source {
   Accepted accept(const Response &response) override {
     while (!*gate_) std::this_thread::yield();
     if (response.body.starts_with("odd")) throw Error(ErrorClass::kData, "an odd answer");
-    Accepted accepted;
-    accepted.is_page = true;
-    accepted.page.storage = response.body;
-    accepted.page.records.push_back({"id", "", "{}", false});
     ++at_;
-    return accepted;
+    return page_of(response);
   }
-  bool recover(const Error &) override { return false; }
-  Json plan() const override { return nullptr; }
-  Json cursor() const override { return {{"at", at_}}; }
-  const Json &metadata() const override { return nothing_; }
-  std::string describe_request() const override { return "large pages"; }
 
  private:
-  const Json nothing_ = nullptr;
-  int at_ = 1;
   int last_;
   std::string guess_;
   std::atomic<bool> *gate_;

@@ -190,6 +190,14 @@ TEST(ListingTest, TypesValuesByThePropertiesOfThePortal) {
   }
 }
 
+TEST(ListingTest, SetsAsideAnIdThatPostgresCannotHold) {
+  Page page = read_records(R"({"id":"a\u0000"},{"id":"a\/\u00e9"})");
+  ASSERT_EQ(page.records.size(), 1U);
+  EXPECT_EQ(page.records[0].id, "a/é");
+  ASSERT_EQ(page.rejects.size(), 1U);
+  EXPECT_EQ(page.rejects[0].record, R"({"id":"a�"})");
+}
+
 TEST(ListingTest, LeavesOutWhatIsNotWanted) {
   Task task = task_of("contact");
   task.exclude_fields = {"email", "seen"};

@@ -7,7 +7,6 @@
 #include "error.hpp"
 #include "helper.hpp"
 #include "page.hpp"
-#include "unpacking.hpp"
 
 #include "pure.hpp"
 
@@ -76,12 +75,12 @@ TEST(PageTest, IsUnpackedBesideOrHere) {
   Page page = sample(2000);
   for (const bool helped : {false, true}) {
     if (helped) Helper::of_process().allow();
-    Unpacking next;
-    next.begin(page.pack());
-    expect_same(page, next.take());
-    next.begin("no page");
-    EXPECT_THROW(next.take(), Error);
-    next.begin(page.pack());  // and nobody takes it
+    const auto unpacked = [](std::string packed) {
+      return do_beside([packed = std::move(packed)] { return Page::unpack(packed); });
+    };
+    expect_same(page, unpacked(page.pack()).get());
+    EXPECT_THROW(unpacked("no page").get(), Error);
+    unpacked(page.pack());  // and nobody takes it
   }
   Helper::of_process().end();
 }
