@@ -68,13 +68,12 @@ bool Control::matches(const Match &match, const Request &request, const Target &
 
 void Control::wait_while_held(const Request &request, const Target &target) {
   std::unique_lock lock(mutex_);
-  const auto is_free = [&] {
-    return std::none_of(holds_.begin(), holds_.end(),
-                        [&](const Match &hold) { return matches(hold, request, target); });
-  };
-  if (is_free()) return;
+  const auto holds = [&](const Match &hold) { return matches(hold, request, target); };
+  if (std::none_of(holds_.begin(), holds_.end(), holds)) return;
+  // Once it is released it goes, however soon there is another hold.
+  const size_t before = releases_;
   held_++;
-  released_.wait(lock, is_free);
+  released_.wait(lock, [&] { return releases_ != before; });
   held_--;
 }
 
@@ -328,6 +327,7 @@ json Control::disturb(const std::string &name, const json &document) {
   if (name == "hold") holds_.push_back(match_from(document.value("match", json::object())));
   if (name == "release") {
     holds_.clear();
+    releases_++;
     released_.notify_all();
   }
   if (name == "fault") {

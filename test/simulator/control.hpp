@@ -75,6 +75,7 @@ class Control {
   std::list<Match> holds_;
   std::condition_variable released_;
   size_t held_ = 0;
+  size_t releases_ = 0;
 };
 
 }  // namespace simulator
