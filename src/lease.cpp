@@ -333,18 +333,22 @@ bool fail_lease(const Lease *lease, const Progress *progress, const char *error_
   return true;
 }
 
-NextMerge next_merge(bool small_only) {
+int waiting_runs(WaitingRun *runs, int most, bool small_only) {
   // Who has more to write stands back by a millisecond for each record. What a mapping rewrites is
   // not known, and counts as large.
-  if (sql("SELECT id, strategy = 'incremental' AND records_read = 0 AND pages = 0"
+  const auto count = static_cast<int>(
+      sql("SELECT id, strategy = 'incremental' AND records_read = 0 AND pages = 0"
           " AND merge_attempts = 0 FROM supaglue_internal.runs WHERE stage = 'merge'"
           " AND (not_before IS NULL OR not_before <= pg_catalog.clock_timestamp())"
           " AND (NOT $1 OR records_read <= $2 AND reason <> 'mapping')"
           " ORDER BY fetched_at + least(records_read, 600000) * '1 millisecond'::interval, id"
-          " LIMIT 1 FOR UPDATE SKIP LOCKED",
-          {bool_arg(small_only), int_arg(kSmallRun)}) == 0)
-    return {0, false};
-  return {int_at(0, 1), bool_at(0, 2)};
+          " LIMIT $3",
+          {bool_arg(small_only), int_arg(kSmallRun), int_arg(most)}));
+  for (int i = 0; i < count; ++i) {
+    const auto row = static_cast<uint64>(i);
+    runs[i] = {int_at(row, 1), bool_at(row, 2)};
+  }
+  return count;
 }
 
 // Its fourth field keeps it apart from what SQL's advisory functions can lock.
@@ -365,8 +369,8 @@ void leave_merge(int64 run_id) {
   LockRelease(&tag, ExclusiveLock, true);
 }
 
-// Another merger that looks for work may hold the row for a moment. False: it is no more, or is
-// held for longer than that.
+// Another merger that ends runs together may hold the row for a moment. False: it is no more, has
+// been postponed since it was seen, or is held for longer than that.
 static bool lock_row_to_merge(int64 run_id) {
   uint64 found = 0;
   const int level = NewGUCNestLevel();
@@ -375,7 +379,9 @@ static bool lock_row_to_merge(int64 run_id) {
   ErrorData *error = attempt([&] {
     found = sql(format("SELECT %s, sync_id, slot, pages, merge_attempts, first_page, restarts,"
                        " merge_strikes FROM supaglue_internal.runs"
-                       " WHERE id = $1 AND stage = 'merge' FOR UPDATE",
+                       " WHERE id = $1 AND stage = 'merge'"
+                       " AND (not_before IS NULL OR not_before <= pg_catalog.clock_timestamp())"
+                       " FOR UPDATE",
                        kRunColumns),
                 {int_arg(run_id)});
   });

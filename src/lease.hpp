@@ -69,13 +69,15 @@ void hand_over(const Lease *leases, const Progress *progress, int count);
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
                 const char *message, int64 not_before_ms);
 
-struct NextMerge {
-  int64 run_id;        // 0: none
+/// A run that waits to be merged.
+struct WaitingRun {
+  int64 id;
   bool found_nothing;  // so that it may be one of those that are ended together
 };
-/// The run that is to be merged next and that nobody merges now. Small runs go before large ones,
-/// but for ten minutes at most. `small_only`: large ones are left to others.
-NextMerge next_merge(bool small_only);
+/// The runs that wait, at most so many, in the order in which they are to be merged; returns how
+/// many. Small runs go before large ones, but for ten minutes at most. Those that somebody merges
+/// now are among them. `small_only`: large ones are left to others.
+int waiting_runs(WaitingRun *runs, int most, bool small_only);
 /// Makes a run this merger's, over all the transactions that its merge takes, until leave_merge()
 /// or the end of the process. False: another merger has it.
 bool take_merge(int64 run_id);
@@ -87,8 +89,8 @@ struct Fetched {
   int first_page, restarts;
   int strikes;
 };
-/// Locks a run that waits to be merged for this transaction, which is its lease; waits for whoever
-/// only looks at it. Null: it is no more, or somebody else has it.
+/// Locks a run that waits to be merged for this transaction, which is its lease; waits a moment for
+/// whoever only looks at it. Null: it is no more, was postponed, or somebody else has it.
 Run *lock_merge(int64 run_id, Fetched *fetched);
 /// A run that found nothing.
 struct QuietRun {

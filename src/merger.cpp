@@ -10,9 +10,9 @@
 #include "helping.hpp"
 #include "lease.hpp"
 #include "merge.hpp"
+#include "merge_queue.hpp"
 #include "pg.hpp"
 #include "placement.hpp"
-#include "quiet_runs.hpp"
 #include "settings.hpp"
 #include "spool.hpp"
 #include "sql.hpp"
@@ -23,10 +23,7 @@ namespace supaglue {
 
 namespace {
 
-constexpr int64 kLookMs = 60'000;  // for runs that nobody woke us for
-constexpr int64 kQuietMs = 200;    // between looks for runs that found nothing, while others wait
-constexpr int64 kPassingMs = 2;
-constexpr int64 kIdleMs = 5'000;     // between looks while there is nothing to serve
+constexpr int64 kIdleMs = 5'000;     // after a failure that could not be written down
 constexpr int64 kSweepMs = 600'000;  // of what is past its retention
 constexpr int64 kSpoolLifeMs = int64{7} * 24 * 3600 * 1000;
 
@@ -293,51 +290,6 @@ bool sweep() {
   return more;
 }
 
-// When runs that found nothing are looked for again.
-struct QuietLook {
-  int64 not_before_ms = 0;  // some could not be ended together
-  int64 none_until_ms = 0;  // there were none a moment ago
-  int64 left_alone = 0;     // a run that found nothing and was not ended with others
-};
-
-// Runs that found nothing are ended together. Those for which that cannot be have their turn alone,
-// and are not tried again at every one of them.
-void end_quiet(QuietLook *quiet) {
-  if (now_ms() < Max(quiet->not_before_ms, quiet->none_until_ms)) return;
-  QuietEnd end = QuietEnd::kAll;
-  const Outcome outcome = work([&] { end = end_quiet_runs(); });
-  stop_stopwatch();
-  if (end == QuietEnd::kNone) quiet->none_until_ms = now_ms() + kQuietMs;
-  if (outcome.error != nullptr || end == QuietEnd::kLeft) quiet->not_before_ms = now_ms() + kIdleMs;
-}
-
-// Whether a run that found nothing may have come while others like it were ended: then it is with
-// the next of them.
-bool may_be_quiet(const NextMerge *next, QuietLook *quiet) {
-  if (!next->found_nothing || next->run_id == quiet->left_alone || now_ms() < quiet->not_before_ms)
-    return false;
-  quiet->left_alone = next->run_id;
-  quiet->none_until_ms = 0;
-  return true;
-}
-
-// Sees what there is to merge: the next run, or for how long there is none.
-Outcome look(const Place *place, NextMerge *next, int64 *rest_ms) {
-  *next = {0, false};
-  *rest_ms = kLookMs;
-  const Outcome outcome = work([&] {
-    commit_lazily();
-    // Of several mergers one is kept for small runs.
-    *next = next_merge(settings.merge_workers > 1 && place->number == 0);
-    if (next->run_id != 0) return;
-    const TimestampTz at = next_merge_at();
-    if (!TIMESTAMP_IS_NOBEGIN(at))
-      *rest_ms = Min(kLookMs, Max(ms_of_time(at) - now_ms(), int64{100}));
-  });
-  if (!outcome.done()) *rest_ms = kIdleMs;
-  return outcome;
-}
-
 }  // namespace
 
 }  // namespace supaglue
@@ -354,22 +306,19 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
       AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);
   int64 next_erasure_ms = 0;
   int64 next_sweep_ms = 0;  // at once: a server may never run for that long
-  QuietLook quiet;
+  MergeQueue queue;
   for (;;) {
     MemoryContextSwitchTo(round);
     MemoryContextReset(round);
-    end_quiet(&quiet);
-    NextMerge next;
+    Outcome outcome;
     int64 rest_ms;
-    const Outcome outcome = look(&place, &next, &rest_ms);
-    const int64 run_id = next.run_id;
+    const int64 run_id = next_turn(&place, &queue, &outcome, &rest_ms);
     if (place.number == 0 && outcome.done() && (run_id == 0 || now_ms() >= next_erasure_ms)) {
       rest_ms = Min(rest_ms, tend_erasures());
       next_erasure_ms = now_ms() + rest_ms;
     }
     if (run_id != 0) {
-      // Between two transactions of another merger a run seems to be free.
-      if (!may_be_quiet(&next, &quiet) && !merge_one(run_id)) wait_for_work(-1, kPassingMs);
+      end_turn(&queue, merge_one(run_id));
       CHECK_FOR_INTERRUPTS();
       continue;
     }

@@ -1,0 +1,33 @@
+// pg: what a merger does next: the runs that wait, in their order, and those that found nothing,
+// which are ended together. It must not know how a run is merged.
+#pragma once
+
+#include "lease.hpp"
+#include "pg.hpp"
+#include "worker.hpp"
+
+namespace supaglue {
+
+/// The runs that wait, as they were a moment ago: the more there are, the longer it takes to see
+/// them, and the longer what was seen is good.
+struct MergeQueue {
+  static constexpr int kMost = 256;
+  WaitingRun runs[kMost];
+  int count = 0;
+  int next = 0;    // the first that had no turn yet
+  int passed = 0;  // those that other mergers had
+  TimestampTz good_until = 0;
+
+  // Of runs that found nothing:
+  int64 not_together_until_ms = 0;  // some could not be ended together
+  int64 none_until_ms = 0;          // there were none a moment ago
+  int64 left_alone = 0;             // one that was not ended with others
+};
+
+/// Ends what is to be ended together, and returns the run whose turn it is then; 0: none, for so
+/// long, unless something comes. `outcome`: whether this could be seen.
+int64 next_turn(const Place *place, MergeQueue *queue, Outcome *outcome, int64 *rest_ms);
+/// `ours`: the run was merged; false: another merger has it.
+void end_turn(MergeQueue *queue, bool ours);
+
+}  // namespace supaglue
