@@ -9,7 +9,7 @@ from world import control, counters, timed, wait_until
 CONNECTIONS = int(os.environ.get("CONNECTIONS", 10000))
 SYNCS = int(os.environ.get("SYNCS", 50000))
 N = int(os.environ.get("N", 5))
-IDLE_SECONDS = float(os.environ.get("IDLE_SECONDS", 60))
+IDLE_SECONDS = float(os.environ.get("IDLE_SECONDS", 300))
 LATENCY_MS = 200
 OBJECTS = ["Contact", "Lead", "Account", "Opportunity", "Case", "Task", "Event", "Campaign"]
 

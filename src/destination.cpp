@@ -137,6 +137,12 @@ class LocalDestination final : public Here {
   uint64 execute(const char *statement, std::initializer_list<Value> args) override {
     return run(statement, args, true);
   }
+  void send(const char *statement, std::initializer_list<Value> args, void (*take)(void *),
+            void *of) override {
+    execute(statement, args);
+    take(of);
+  }
+  void take_sent() override {}
   uint64 read(const char *statement, std::initializer_list<Value> args) override {
     return run(statement, args, false);
   }

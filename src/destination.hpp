@@ -39,6 +39,13 @@ class Destination {
   /// until the next call. Raises with the SQLSTATE that the destination gave; a lost connection
   /// raises 08006.
   virtual uint64 execute(const char *statement, std::initializer_list<Value> args = {}) = 0;
+  /// The same for a caller that need not wait: `take(of)` is called when the result can be read, by
+  /// the end of this call, or of a later one. So a remote server has the next statement by when it
+  /// is through with the last.
+  virtual void send(const char *statement, std::initializer_list<Value> args, void (*take)(void *),
+                    void *of) = 0;
+  /// Waits until the results of all that was sent are taken, as every call but send() does.
+  virtual void take_sent() = 0;
   /// A field of the last result as text; null for NULL. Valid until the next call.
   virtual const char *field(uint64 row, int column) = 0;
   /// A transaction of a remote destination; for this database it is the current one, and every

@@ -244,7 +244,10 @@ bool look(Fetcher *fetcher) {
     fetcher->next_look_ms = std::min(fetcher->next_look_ms, fetcher->revocations.next_ms);
   if (whole && fetcher->jobs.served)
     keep_alive(&fetcher->refreshes, &fetcher->jobs, fetcher->workers, fetcher->place.number);
-  if (now >= fetcher->next_tidy_ms) fetcher->next_tidy_ms = now + kTidyMs;
+  if (now >= fetcher->next_tidy_ms) {
+    fetcher->next_tidy_ms = now + kTidyMs;
+    if (fetcher->jobs.by_run.empty()) give_back_memory();
+  }
   return fetcher->jobs.served;
 }
 

@@ -99,30 +99,39 @@ bool are_new(Merge *merge, const Record *const *records, int count) {
   });
 }
 
-/// Merges some versions, and counts what that changed.
+/// Counts what merging some versions has changed of those that count as unchanged.
+void count_changes(void *of) {
+  const auto *merge = static_cast<Merge *>(of);
+  Run *run = merge->run;
+  const auto count_at = [&](int column) {
+    return strtoll(merge->destination->field(0, column), nullptr, 10);
+  };
+  const int64 inserted = count_at(0), updated = count_at(1), vanished = count_at(2);
+  run->inserted += inserted;
+  run->updated += updated - vanished;
+  run->deleted += vanished;
+  run->unchanged -= inserted + updated;
+  run->values_nulled += count_at(3);
+  if (const char *written = merge->destination->field(0, 4))
+    run->witness = MemoryContextStrdup(merge->context, written);
+}
+
+/// Merges some versions, which count as unchanged before.
 void merge_versions(Merge *merge, const char *statement, const Versions *versions) {
   const Sync *sync = merge->sync;
   const int count = versions->count;
-  merge->destination->execute(
+  merge->destination->send(
       statement,
       {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
        value_of(merge->emitted_at), value_of(versions->ids, count),
        jsonbs_of(versions->raws, count), value_of(versions->stamps, count),
-       value_of(versions->deleted, count), value_of(merge->projection->lookup)});
-  const auto count_at = [&](int column) {
-    return strtoll(merge->destination->field(0, column), nullptr, 10);
-  };
-  const int64 vanished = count_at(2);
-  merge->run->inserted += count_at(0);
-  merge->run->updated += count_at(1) - vanished;
-  merge->run->deleted += vanished;
-  merge->run->values_nulled += count_at(3);
-  if (const char *written = merge->destination->field(0, 4))
-    merge->run->witness = MemoryContextStrdup(merge->context, written);
+       value_of(versions->deleted, count), value_of(merge->projection->lookup)},
+      count_changes, merge);
 }
 
 /// Those versions of the last statement that it found to be older than what is stored.
 void postpone_older(Merge *merge, const Versions *versions) {
+  merge->destination->take_sent();
   const char *numbers = merge->destination->field(0, 5);
   if (numbers == nullptr) return;
   if (merge->postponed == nullptr) merge->postponed = begin_postponed(merge->context);
@@ -140,7 +149,7 @@ void merge_batch(Merge *merge, int from, int count) {
   merge->all_new = merge->all_new && new_ones;
   merge->versions += count;
   merge_versions(merge, new_ones ? merge->new_statement : merge->page_statement, &versions);
-  postpone_older(merge, &versions);
+  if (merge->run->forced && !new_ones) postpone_older(merge, &versions);
   MemoryContextReset(merge->scratch);
 }
 
@@ -308,24 +317,17 @@ void note_unchanged(Merge *merge, const Page *page) {
   merge->run->unchanged += count;
 }
 
-int64 written_by(const Run *run) { return run->inserted + run->updated + run->deleted; }
-
 void merge_records(Merge *merge, const Page *page) {
-  Run *run = merge->run;
   const int count = static_cast<int>(merge->newest->size());
-  const int64 written_before = written_by(run);
+  merge->run->unchanged += static_cast<int64>(page->records.size());
   for (int from = 0; from < count; from += kBatch)
     merge_batch(merge, from, Min(kBatch, count - from));
-  const int64 written = written_by(run) - written_before;
-  run->unchanged += static_cast<int64>(page->records.size()) - written;
   if (merge->has_held) release_seen(merge);
 }
 
 /// Of what was postponed, and so counted as unchanged, that which the provider has nothing newer
 /// of.
 void write_postponed(Merge *merge) {
-  Run *run = merge->run;
-  const int64 written_before = written_by(run);
   const char *statement = page_statement(table_of(merge->sync), merge->projection, Older::kWritten);
   for (bool more = true; more;) {
     const MemoryContext caller = MemoryContextSwitchTo(merge->scratch);
@@ -336,8 +338,8 @@ void write_postponed(Merge *merge) {
     MemoryContextReset(merge->scratch);
     CHECK_FOR_INTERRUPTS();
   }
+  merge->destination->take_sent();
   end_postponed(merge->postponed);
-  run->unchanged -= written_by(run) - written_before;
 }
 
 /// How many stored records were changed since the run began.
@@ -425,6 +427,7 @@ void merge_page(Merge *merge, const Page *page) {
 
 bool finish_merge(Merge *merge) {
   Run *run = merge->run;
+  merge->destination->take_sent();
   project(merge);
   check_rejects(run);
   if (merge->absence != nullptr && !settle(merge)) return false;

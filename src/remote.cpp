@@ -22,6 +22,7 @@ constexpr const char *kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt"
 // Instead of what lies in the home directory of the server's user, which is not for everybody.
 constexpr const char *kNoFile = "/dev/null/none";
 constexpr char kJsonbVersion = 1;  // of jsonb_send()
+constexpr int kMostSent = 2;       // one that the server works on, and the next
 
 /// Where to connect to; for guard bodies.
 struct Address {
@@ -110,6 +111,9 @@ class RemoteDestination final : public Destination {
   const char *failure() const;
 
   uint64 execute(const char *statement, std::initializer_list<Value> args) override;
+  void send(const char *statement, std::initializer_list<Value> args, void (*take)(void *),
+            void *of) override;
+  void take_sent() override;
   const char *field(uint64 row, int column) override;
   void set_lock_timeout(int ms) override;
   void begin() override;
@@ -120,14 +124,25 @@ class RemoteDestination final : public Destination {
  private:
   bool wait(int events, TimestampTz until);
   bool connect_until(TimestampTz until);
+  bool put(const char *statement, std::initializer_list<Value> args);
   bool flush();
+  bool keep(PGresult *result, bool succeeded);
   bool receive();
+  bool receive_sent();
+  void take_first();
   [[noreturn]] void raise();
 
   const char *label_;
   MemoryContext scratch_;
   PGconn *connection_ = nullptr;
   PGresult *result_ = nullptr;
+  /// Statements that were sent, whose results are not taken yet, the oldest first.
+  struct Sent {
+    void (*take)(void *);
+    void *of;
+  };
+  Sent sent_[kMostSent];
+  int sent_count_ = 0;
 };
 
 /// Whether the socket is ready, and not the latch or the time is up.
@@ -285,6 +300,18 @@ bool RemoteDestination::flush() {
   }
 }
 
+/// Keeps a result as the last; of several failures the first, which is the one to tell.
+bool RemoteDestination::keep(PGresult *result, bool succeeded) {
+  if (!succeeded) {
+    PQclear(result);
+    return false;
+  }
+  PQclear(result_);
+  result_ = result;
+  const ExecStatusType status = PQresultStatus(result);
+  return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+}
+
 bool RemoteDestination::receive() {
   bool succeeded = true;
   for (;;) {
@@ -294,21 +321,34 @@ bool RemoteDestination::receive() {
     }
     PGresult *result = PQgetResult(connection_);
     if (result == nullptr) break;
-    if (!succeeded) {  // the first failure is the one to tell
-      PQclear(result);
-      continue;
-    }
-    PQclear(result_);
-    result_ = result;
-    const ExecStatusType status = PQresultStatus(result);
-    succeeded = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+    succeeded = keep(result, succeeded);
   }
   return succeeded && PQstatus(connection_) == CONNECTION_OK;
 }
 
-bool RemoteDestination::run(const char *statement, std::initializer_list<Value> args) {
-  PQclear(result_);
-  result_ = nullptr;
+/// The result of the first statement of a pipeline, while what follows it is still being sent.
+bool RemoteDestination::receive_sent() {
+  bool succeeded = true;
+  while (PQstatus(connection_) == CONNECTION_OK) {
+    while (PQisBusy(connection_)) {
+      const int left = PQflush(connection_);
+      if (left < 0) return false;
+      wait(WL_SOCKET_READABLE | (left > 0 ? WL_SOCKET_WRITEABLE : 0), DT_NOEND);
+      if (!PQconsumeInput(connection_)) return false;
+    }
+    PGresult *result = PQgetResult(connection_);
+    if (result == nullptr) continue;  // the statement's end; its synchronization point follows
+    if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+      PQclear(result);
+      return succeeded;
+    }
+    succeeded = keep(result, succeeded);
+  }
+  return false;
+}
+
+/// Begins to send a statement.
+bool RemoteDestination::put(const char *statement, std::initializer_list<Value> args) {
   MemoryContextReset(scratch_);
   const MemoryContext caller = MemoryContextSwitchTo(scratch_);
   const size_t count = args.size();
@@ -330,7 +370,13 @@ bool RemoteDestination::run(const char *statement, std::initializer_list<Value> 
                               : PQsendQueryParams(connection_, statement, static_cast<int>(count),
                                                   types, values, lengths, formats, 0);
   MemoryContextSwitchTo(caller);
-  return sent == 1 && flush() && receive();
+  return sent == 1;
+}
+
+bool RemoteDestination::run(const char *statement, std::initializer_list<Value> args) {
+  PQclear(result_);
+  result_ = nullptr;
+  return put(statement, args) && flush() && receive();
 }
 
 const char *RemoteDestination::failure() const {
@@ -359,12 +405,44 @@ void RemoteDestination::raise() {
 }
 
 uint64 RemoteDestination::execute(const char *statement, std::initializer_list<Value> args) {
+  take_sent();
   start_stopwatch();
   const bool succeeded = run(statement, args);
   stop_stopwatch();
   if (!succeeded) raise();
   if (PQresultStatus(result_) == PGRES_TUPLES_OK) return static_cast<uint64>(PQntuples(result_));
   return strtoull(PQcmdTuples(result_), nullptr, 10);
+}
+
+void RemoteDestination::send(const char *statement, std::initializer_list<Value> args,
+                             void (*take)(void *), void *of) {
+  if (sent_count_ == kMostSent) take_first();
+  const bool going =
+      PQpipelineStatus(connection_) != PQ_PIPELINE_OFF || PQenterPipelineMode(connection_) == 1;
+  if (!going || !put(statement, args) || !PQpipelineSync(connection_) || PQflush(connection_) < 0) {
+    PQclear(result_);
+    result_ = nullptr;
+    raise();
+  }
+  sent_[sent_count_++] = {take, of};
+}
+
+void RemoteDestination::take_first() {
+  PQclear(result_);
+  result_ = nullptr;
+  start_stopwatch();
+  const bool succeeded = receive_sent();
+  stop_stopwatch();
+  if (!succeeded) raise();
+  const Sent first = sent_[0];
+  std::copy(sent_ + 1, sent_ + sent_count_, sent_);
+  sent_count_--;
+  first.take(first.of);
+}
+
+void RemoteDestination::take_sent() {
+  while (sent_count_ > 0) take_first();
+  if (PQpipelineStatus(connection_) != PQ_PIPELINE_OFF) PQexitPipelineMode(connection_);
 }
 
 const char *RemoteDestination::field(uint64 row, int column) {

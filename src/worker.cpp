@@ -1,6 +1,10 @@
 // pg: what the background workers have in common. See worker.hpp.
 #include "worker.hpp"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "catalog.hpp"
 #include "pg.hpp"
 #include "settings.hpp"
@@ -237,6 +241,12 @@ bool wait_for_work(int fd, int64 timeout_ms) {
     }
   }
   return happened & WL_LATCH_SET;
+}
+
+void give_back_memory() {
+#ifdef __GLIBC__  // others do so themselves
+  malloc_trim(0);
+#endif
 }
 
 void report_work(bool busy, const char *what) {

@@ -69,6 +69,8 @@ Outcome work(Body &&body) {
 /// Waits for the latch, a descriptor (-1: none) or the timeout, and takes care of signals. True
 /// when the latch was set. Ends the process when it is told to.
 bool wait_for_work(int fd, int64 timeout_ms);
+/// Gives memory that was freed back to the system: for those who rest after much work.
+void give_back_memory();
 /// The worker's line in pg_stat_activity and worker_status. `busy`: it works; else it waits.
 void report_work(bool busy, const char *what);
 

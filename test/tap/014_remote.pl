@@ -58,6 +58,20 @@ sub stamped
 is(stamped('1999-01-01T00:00:00.000+0000', 'Restored'), 'SUCCESS 30 0', 'a full run writes older versions');
 is(there(q(select count(*) from "salesforce_Contact" where _supaglue_raw_data->>'Title' = 'Restored')), '30', 'when there are no others');
 
+# --- A row is refused while the next page is on its way ------------------------------------------------------------
+there(q(create function refuse() returns trigger language plpgsql as $$
+	begin raise exception 'no room for %', new.id; end $$));
+there(q(create trigger refuse before insert on "salesforce_Contact" for each row
+	when (new._supaglue_customer_id = 'globex' and new._supaglue_raw_data->>'LastName' like '%15%') execute function refuse()));
+Supaglue::connect_customer($node, 'postgres', 'globex', 'salesforce');
+my $second = query("select supaglue.sync_id('globex', 'salesforce', 'Contact')");
+wait_until(sub { query("select last_error from supaglue.syncs where id = $second") =~ /^no room for \w+/ },
+	'what the destination said is told, though more was sent by then');
+is(there(q(select count(*) from "salesforce_Contact" where _supaglue_customer_id = 'globex')), '0', 'nothing of the run is there');
+there('drop trigger refuse on "salesforce_Contact"');
+wait_until(sub { query("select string_agg(concat_ws(' ', status, records_read, records_inserted), ',') from supaglue.sync_runs
+	where sync_id = $second") eq 'SUCCESS 30 30' }, 'when there is room all of it is, and is counted');
+
 # --- Killed between the two commits -----------------------------------------------------------------------------
 $simulator->control('update', { org => 'acme', object => 'Contact', where => 'LastName != null', set => { Title => 'Twice' } });
 query("create function stop_here() returns trigger language plpgsql as \$\$
