@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "destination.hpp"
 #include "merge_statement.hpp"
 #include "pg.hpp"
 #include "sql.hpp"
@@ -30,7 +29,9 @@ bool is_plain(const char *table) {
       "   AND s.stxexprs IS NOT NULL)"
       " FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)",
       {text_arg(table)});
-  return SPI_processed > 0 && bool_at(0, 1);
+  const bool plain = SPI_processed > 0 && bool_at(0, 1);
+  SPI_freetuptable(SPI_tuptable);  // there may be very many pages in a transaction
+  return plain;
 }
 
 /// The records of a page that are compared at once.
@@ -115,7 +116,7 @@ void compare(Comparison *comparison) {
   const char *table =
       quote_qualified_identifier(comparison->schema_name.c_str(), comparison->table_name.c_str());
   if (!is_plain(table)) return;
-  Here *here = open_here(comparison->owner);
+  Here *here = comparison->here != nullptr ? comparison->here : open_here(comparison->owner);
   here->set_lock_timeout(kLockTimeoutMs);
   const size_t all = comparison->newest.size();
   for (size_t from = 0; from < all; from += kBatch) {

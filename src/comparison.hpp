@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "destination.hpp"
 #include "page.hpp"
 #include "pg.hpp"
 #include "sync.hpp"
@@ -19,6 +20,7 @@ struct Comparison {
 
   std::string application_id, customer_id, provider_name, schema_name, table_name;
   Oid owner;
+  Here *here = nullptr;      // for pages of one transaction; null: each page opens its own
   bool is_given_up = false;  // it fails, or finds too little to be worth its while
   bool is_sparse = false;    // between the records of a page lie many others
   size_t compared = 0, found = 0;

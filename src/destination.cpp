@@ -228,6 +228,7 @@ int LocalDestination::execute_planned(const char *statement, std::initializer_li
     ++i;
   }
   SPIPlanPtr plan = plans_->prepared(statement, types, count);
+  MemoryContextSwitchTo(scratch_);  // SPI left its own, which lives as long as the transaction
   become(role_for(plan), true);
   plan_for_any_size(plan);
   return SPI_execute_plan(plan, datums, nulls, false, 0);
@@ -260,7 +261,7 @@ uint64 LocalDestination::run(const char *statement, std::initializer_list<Value>
   stop_stopwatch();
   if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
   const uint64 rows = SPI_processed;
-  MemoryContextSwitchTo(scratch_);  // SPI left its own, which lives as long as the transaction
+  MemoryContextSwitchTo(scratch_);  // and again
   if (as_texts) keep_result();
   AtEOXact_GUC(false, level);  // what triggers have set, too
   restore(identity);

@@ -80,8 +80,10 @@ void read_and_merge(Destination *destination, const Sync *sync, Run *run, Merge 
   spec.config = sync->config;
   Reading *reading = open_reading(CurrentMemoryContext, &spec);
   Comparison *comparison = nullptr;
-  if (run->full && sync->rows_stored && !destination->is_remote())
+  if (run->full && sync->rows_stored && !destination->is_remote()) {
     comparison = make_in<Comparison>(CurrentMemoryContext, *sync);
+    comparison->here = open_here(sync->owner);
+  }
   while (Page *page = next_page(reading)) {
     note_metadata(destination, sync, run, reading);
     if (comparison != nullptr) take_out_unchanged(comparison, page);
