@@ -151,9 +151,9 @@ wait_until(sub { $simulator->ask('held')->{held} == 1 && pages() eq '4' }, 'thre
 on_disk();
 my @processes = split /\n/, query('select pid from pg_stat_activity where pid <> pg_backend_pid()');
 $node->kill9;
+wait_until(sub { !kill 0, @processes }, 'the last process of the killed server is gone, and asks for nothing more');
 $simulator->control('release');
 $simulator->control('reset_counters');
-wait_until(sub { !kill 0, @processes }, 'the last process of the killed server is gone');
 $node->start;
 ends_well('killed while it reads pages');
 is(requests('acme'), 'bulk_results 2', 'it went on at the page');
