@@ -71,20 +71,20 @@ Outcome see(const Place *place, MergeQueue *queue, int64 *rest_ms) {
 int64 next_turn(const Place *place, MergeQueue *queue, Outcome *outcome, int64 *rest_ms) {
   *outcome = {Standing::kReady, nullptr};
   *rest_ms = kLookMs;
-  for (;;) {
-    end_quiet(queue);
-    if (queue->next == queue->count) {
-      const bool others_have_all = queue->count > 0 && queue->passed == queue->count;
-      forget(queue);
-      if (others_have_all)
-        *rest_ms = kPassedMs;
-      else
-        *outcome = see(place, queue, rest_ms);
-      if (queue->count == 0) return 0;
-    }
-    const WaitingRun *run = &queue->runs[queue->next];
-    if (!may_be_quiet(run, queue)) return run->id;
+  end_quiet(queue);
+  if (queue->next == queue->count) {
+    const bool others_have_all = queue->count > 0 && queue->passed == queue->count;
+    forget(queue);
+    if (others_have_all)
+      *rest_ms = kPassedMs;
+    else
+      *outcome = see(place, queue, rest_ms);
+    if (queue->count == 0) return 0;
   }
+  const WaitingRun *run = &queue->runs[queue->next];
+  if (!may_be_quiet(run, queue)) return run->id;
+  *rest_ms = 0;
+  return 0;
 }
 
 void end_turn(MergeQueue *queue, bool ours) {

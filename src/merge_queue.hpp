@@ -25,7 +25,8 @@ struct MergeQueue {
 };
 
 /// Ends what is to be ended together, and returns the run whose turn it is then; 0: none, for so
-/// long, unless something comes. `outcome`: whether this could be seen.
+/// long, unless something comes; `*rest_ms` 0: it is to be asked again, so that who asks does what
+/// else is his between. `outcome`: whether this could be seen.
 int64 next_turn(const Place *place, MergeQueue *queue, Outcome *outcome, int64 *rest_ms);
 /// `ours`: the run was merged; false: another merger has it.
 void end_turn(MergeQueue *queue, bool ours);

@@ -6,6 +6,8 @@
 #include <netdb.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "pg.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
