@@ -89,8 +89,8 @@ sub refuses
 	$break->();
 	is(run($node), 'FAILURE incremental destination', "$what: the run fails");
 	# It may be trying again just now.
-	is(query("select (state in ('waiting', 'running')) || ' ' || waiting_for || ' ' || (waiting_until is not null or state = 'running') || paused_by::text from supaglue.syncs where id = $sync"),
-		'true destination true{}', "$what: the sync waits, and is not stopped");
+	wait_until(sub { query("select state = 'waiting' and waiting_for = 'destination' and waiting_until is not null and paused_by = '{}' from supaglue.syncs where id = $sync") eq 't' },
+		"$what: the sync waits, and is not stopped");
 	like(query("select last_error from supaglue.syncs where id = $sync"), $message, "$what: it says why");
 	$mend->();
 	return;
