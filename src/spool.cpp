@@ -80,8 +80,10 @@ bytea *read_from_spool(int slot, int64 run_id, int page) {
 
 int tidy_spool(int slot) {
   for (int other = 0; other < kSlots; ++other)
-    if (!in_use(other) && holds_pages(other)) empty(other);
-  if (!in_use(slot) || (size_of(slot) < kLargeSlot && !holds_leftovers(slot))) return slot;
+    if (holds_pages(other) && !in_use(other)) empty(other);
+  if (!holds_pages(slot) || !in_use(slot) ||
+      (size_of(slot) < kLargeSlot && !holds_leftovers(slot)))
+    return slot;
   for (int step = 1; step < kSlots; ++step) {
     const int next = (slot + step) % kSlots;
     if (!in_use(next)) return next;
