@@ -44,15 +44,26 @@ struct Absence {
 
 namespace {
 
-// Stored ids after $4, in the order of the bytes.
-char *walk_statement(const char *table) {
+// Stored ids after $4, in the order of the bytes. For a sweep, deleted ones too: without them the
+// rows themselves would be read, and the index is enough where the table is vacuumed.
+char *walk_statement(const AbsentMarking *marking) {
   return format(
       R"(SELECT t.id FROM %s AS t
 WHERE t._supaglue_application_id = $1::text AND t._supaglue_customer_id = $2::text
   AND t._supaglue_provider_name = $3::text AND t.id COLLATE "C" > $4::text
-  AND NOT t._supaglue_is_deleted
+  %s
 ORDER BY t.id COLLATE "C" LIMIT %d)",
-      table, kStep);
+      marking->table, marking->run->keys_only ? "" : "AND NOT t._supaglue_is_deleted", kStep);
+}
+
+char *deleted_statement(const char *table) {
+  return format(
+      R"(SELECT t.id FROM %s AS t
+WHERE t._supaglue_application_id = $1::text AND t._supaglue_customer_id = $2::text
+  AND t._supaglue_provider_name = $3::text AND t.id = ANY ($4::text[])
+  AND t._supaglue_is_deleted
+ORDER BY t.id COLLATE "C")",
+      table);
 }
 
 char *mark_statement(const char *table) {
@@ -166,6 +177,26 @@ void sort_out(Absence *absence, const char *statement, const Text *ids, int coun
   mark(&absence->marking, statement, held.ids, held.count);
 }
 
+/// Of some ascending ids, leaves those that are not deleted already; returns how many.
+int leave_out_deleted(const Absence *absence, Text *ids, int count) {
+  if (count == 0) return 0;
+  const Sync *sync = absence->marking.sync;
+  Destination *destination = absence->marking.destination;
+  const uint64 deleted =
+      destination->execute(deleted_statement(absence->marking.table),
+                           {value_of(sync->application_id), value_of(sync->customer_id),
+                            value_of(sync->provider_name), value_of(ids, count)});
+  uint64 next = 0;
+  int left = 0;
+  for (int i = 0; i < count; ++i) {
+    if (next < deleted && strcmp(destination->field(next, 0), ids[i].data) == 0)
+      ++next;
+    else
+      ids[left++] = ids[i];
+  }
+  return left;
+}
+
 /// One step of the walk: the stored ids after `after`; returns the last of them, or null at the
 /// end.
 char *walk_after(Absence *absence, const char *walk, const char *marks, const char *after) {
@@ -181,9 +212,11 @@ char *walk_after(Absence *absence, const char *walk, const char *marks, const ch
     const char *id = destination->field(row, 0);
     if (!was_seen(absence, id)) absent[count++] = copy_of(id);
   }
-  absence->stored += static_cast<int64>(rows);
   const char *last = rows == kStep ? pstrdup(destination->field(rows - 1, 0)) : nullptr;
-  sort_out(absence, marks, absent, count);
+  const int left =
+      absence->marking.run->keys_only ? leave_out_deleted(absence, absent, count) : count;
+  absence->stored += static_cast<int64>(rows) - (count - left);
+  sort_out(absence, marks, absent, left);
   MemoryContextSwitchTo(caller);
   char *result = last == nullptr ? nullptr : pstrdup(last);
   MemoryContextReset(absence->scratch);
@@ -288,7 +321,7 @@ Settled settle_absent(Absence *absence, Postponed *postponed) {
   absence->postponed = postponed;
   tuplesort_performsort(absence->seen);
   advance(absence);
-  const char *walk = walk_statement(marking.table);
+  const char *walk = walk_statement(&marking);
   const char *marks = mark_statement(marking.table);
   for (char *after = pstrdup(""); after != nullptr;) {
     char *last = walk_after(absence, walk, marks, after);

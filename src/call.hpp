@@ -21,7 +21,7 @@ class CallSource : public Source {
   bool recover(const Error &) override { return false; }
   Json plan() const override { return nullptr; }
   Json cursor() const override { return nullptr; }
-  const Json &metadata() const override { return told_; }
+  Json metadata() const override { return told_; }
   std::string describe_request() const override { return request_.method + " " + request_.url; }
   bool takes_refusals() const override { return takes_refusals_; }
 

@@ -54,8 +54,6 @@ void leave_keys(Page *page) {
   for (Record &record : page->records) record.raw = record.modified = {};
 }
 
-size_t digest_of(const Json &metadata) { return std::hash<Json>()(metadata); }
-
 // Takes the page that has come and makes it ready to be kept.
 void take_page(Job *job) {
   Page page = job->fetch->take_page();
@@ -100,10 +98,12 @@ void take_notes(Job *job) {
     job->plan = plan.is_null() ? "" : plan.dump();
   }
   job->total = source.total();
-  const Json &metadata = source.metadata();
-  job->metadata_told = digest_of(metadata);
-  const bool is_new = !metadata.is_null() && job->metadata_told != job->metadata_kept;
-  job->metadata = is_new ? metadata.dump() : "";
+  job->metadata.clear();
+  if (!source.has_learned()) return;
+  const Json metadata = source.metadata();
+  if (metadata.is_null()) return;
+  job->metadata_told = std::hash<Json>()(metadata);
+  if (job->metadata_told != job->metadata_kept) job->metadata = metadata.dump();
 }
 
 void note_moves(Job *job, int64 now) {
@@ -250,20 +250,15 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         if (lease->since != nullptr) task.since = lease->since;
         job->is_guess = lease->since != nullptr && lease->until == nullptr;
         if (lease->until != nullptr) task.selection.filter = stamped_until(lease->until);
-        if (lease->known != nullptr) task.metadata = Json::parse(lease->known);
-        job->metadata_kept = digest_of(task.metadata);
+        if (lease->known != nullptr) task.metadata = lease->known;
         // What may be relied on is what the last run knew.
         if (lease->known == nullptr && lease->last_known != nullptr)
           task.known = Json::parse(lease->last_known);
         task.now_ms = now_ms;
-        const Json config = Json::parse(lease->config);
-        if (const auto excluded = config.find("exclude_fields"); excluded != config.end())
-          task.exclude_fields = excluded->get<std::vector<std::string>>();
-        if (const auto fields = config.find("fields"); fields != config.end())
-          task.fields = fields->get<std::vector<std::string>>();
+        choose_fields(task, lease->config);
         auto source = lease->cursor == nullptr
-                          ? make_source(connector, task)
-                          : make_source(connector, task, Json::parse(lease->plan),
+                          ? make_source(connector, std::move(task))
+                          : make_source(connector, std::move(task), Json::parse(lease->plan),
                                         Json::parse(lease->cursor));
         if (lease->plan != nullptr) job->plan_kept = lease->plan;
         job->source_restarts = source->restarts();

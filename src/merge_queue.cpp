@@ -16,36 +16,49 @@ namespace {
 constexpr int64 kLookMs = 60'000;   // for runs that nobody woke us for
 constexpr int64 kPassedMs = 1'000;  // between looks while others merge all there is
 constexpr int64 kFailedMs = 5'000;
-constexpr int64 kQuietMs = 200;  // between looks for runs that found nothing
-constexpr int kShare = 20;       // what was seen is good for so many times as long as it took
+constexpr int kShare = 20;                       // what a look found is good for so many times
+constexpr TimestampTz kLongestGood = 1'000'000;  // as long as it took, but for no longer (us)
+
+TimestampTz good_until(TimestampTz look) {
+  return GetCurrentTimestamp() + Min(kShare * look, kLongestGood);
+}
+
+int64 ms_until(TimestampTz time) {
+  return Max((time - GetCurrentTimestamp()) / 1000 + 1, int64{1});
+}
 
 void forget(MergeQueue *queue) { queue->count = queue->next = queue->passed = 0; }
 
-// Runs that found nothing are ended together. Those for which that cannot be have their turn alone,
-// and are not tried again at every one of them.
-void end_quiet(MergeQueue *queue) {
-  const TimestampTz start = GetCurrentTimestamp();
-  if (ms_of_time(start) < Max(queue->not_together_until_ms, queue->none_until_ms)) return;
-  QuietEnd end = QuietEnd::kAll;
-  const Outcome outcome = work([&] { end = end_quiet_runs(); });
-  stop_stopwatch();
-  const TimestampTz now = GetCurrentTimestamp();
-  if (end == QuietEnd::kNone)
-    queue->none_until_ms = ms_of_time(now + kShare * (now - start)) + kQuietMs;
-  else
-    forget(queue);
-  if (outcome.error != nullptr || end == QuietEnd::kLeft)
-    queue->not_together_until_ms = ms_of_time(now) + kFailedMs;
+// Those that are still there when they are seen again could not be ended with others.
+void leave_out_quiet(MergeQueue *queue) {
+  int kept = 0;
+  queue->left_count = 0;
+  for (int i = 0; i < queue->count; ++i) {
+    const WaitingRun run = queue->runs[i];
+    if (run.found_nothing)
+      queue->left[queue->left_count++] = run.id;
+    else if (i >= queue->next)
+      queue->runs[kept++] = run;
+  }
+  forget(queue);
+  queue->count = kept;
 }
 
-// Whether a run that found nothing may have come while others like it were ended: then it is with
-// the next of them.
-bool may_be_quiet(const WaitingRun *run, MergeQueue *queue) {
-  if (!run->found_nothing || run->id == queue->left_alone ||
-      now_ms() < queue->not_together_until_ms)
-    return false;
-  queue->left_alone = run->id;
-  queue->none_until_ms = 0;
+void end_quiet(MergeQueue *queue) {
+  if (GetCurrentTimestamp() < Max(queue->together_from, queue->alone_until)) return;
+  QuietEnd end = {};
+  const Outcome outcome = work([&] { end = end_quiet_runs(); });
+  stop_stopwatch();
+  queue->together_from = good_until(end.look);
+  if (outcome.error != nullptr || end.left > 0)
+    queue->alone_until = GetCurrentTimestamp() + kFailedMs * 1000;
+  leave_out_quiet(queue);
+}
+
+bool waits_for_others(const MergeQueue *queue, const WaitingRun *run) {
+  if (!run->found_nothing || GetCurrentTimestamp() < queue->alone_until) return false;
+  for (int i = 0; i < queue->left_count; ++i)
+    if (queue->left[i] == run->id) return false;
   return true;
 }
 
@@ -57,11 +70,9 @@ Outcome see(const Place *place, MergeQueue *queue, int64 *rest_ms) {
     queue->count = waiting_runs(queue->runs, MergeQueue::kMost, small_only);
     if (queue->count > 0) return;
     const TimestampTz at = next_merge_at();
-    if (!TIMESTAMP_IS_NOBEGIN(at))
-      *rest_ms = Min(kLookMs, Max(ms_of_time(at) - now_ms(), int64{100}));
+    if (!TIMESTAMP_IS_NOBEGIN(at)) *rest_ms = Min(*rest_ms, Max(ms_until(at), int64{100}));
   });
-  const TimestampTz now = GetCurrentTimestamp();
-  queue->good_until = now + kShare * (now - start);
+  queue->good_until = good_until(GetCurrentTimestamp() - start);
   if (!outcome.done()) *rest_ms = kFailedMs;
   return outcome;
 }
@@ -75,15 +86,19 @@ int64 next_turn(const Place *place, MergeQueue *queue, Outcome *outcome, int64 *
   if (queue->next == queue->count) {
     const bool others_have_all = queue->count > 0 && queue->passed == queue->count;
     forget(queue);
-    if (others_have_all)
-      *rest_ms = kPassedMs;
-    else
-      *outcome = see(place, queue, rest_ms);
-    if (queue->count == 0) return 0;
+    if (others_have_all) *rest_ms = kPassedMs;
+    if (others_have_all) return 0;
+    if (GetCurrentTimestamp() < queue->good_until) {
+      *rest_ms = ms_until(queue->good_until);
+      return 0;
+    }
+    *outcome = see(place, queue, rest_ms);
   }
-  const WaitingRun *run = &queue->runs[queue->next];
-  if (!may_be_quiet(run, queue)) return run->id;
-  *rest_ms = 0;
+  for (; queue->next < queue->count; ++queue->next) {
+    const WaitingRun *run = &queue->runs[queue->next];
+    if (!waits_for_others(queue, run)) return run->id;
+    *rest_ms = ms_until(queue->together_from);
+  }
   return 0;
 }
 

@@ -8,8 +8,8 @@
 
 namespace supaglue {
 
-/// The runs that wait, as they were a moment ago: the more there are, the longer it takes to see
-/// them, and the longer what was seen is good.
+/// The runs that wait, as they were a moment ago: the more there are or were of late, the longer it
+/// takes to see them, and the longer what was seen is good.
 struct MergeQueue {
   static constexpr int kMost = 256;
   WaitingRun runs[kMost];
@@ -19,14 +19,14 @@ struct MergeQueue {
   TimestampTz good_until = 0;
 
   // Of runs that found nothing:
-  int64 not_together_until_ms = 0;  // some could not be ended together
-  int64 none_until_ms = 0;          // there were none a moment ago
-  int64 left_alone = 0;             // one that was not ended with others
+  TimestampTz together_from = 0;  // not before are more of them ended
+  TimestampTz alone_until = 0;    // some could not be ended together: each has its turn
+  int64 left[kMost];              // those that waited when others were ended
+  int left_count = 0;
 };
 
 /// Ends what is to be ended together, and returns the run whose turn it is then; 0: none, for so
-/// long, unless something comes; `*rest_ms` 0: it is to be asked again, so that who asks does what
-/// else is his between. `outcome`: whether this could be seen.
+/// long, unless something comes. `outcome`: whether this could be seen.
 int64 next_turn(const Place *place, MergeQueue *queue, Outcome *outcome, int64 *rest_ms);
 /// `ours`: the run was merged; false: another merger has it.
 void end_turn(MergeQueue *queue, bool ours);

@@ -17,7 +17,7 @@ namespace supaglue {
 
 namespace {
 
-constexpr int kMost = 200;
+constexpr int kMost = 1'000;
 constexpr int kLockTimeoutMs = 1'000;
 
 /// A run and its sync; without one it is not to be ended here.
@@ -26,9 +26,7 @@ struct Quiet {
   Sync *sync;
 };
 
-int take(Quiet *quiet) {
-  QuietRun runs[kMost];
-  const int count = lock_quiet(runs, kMost);
+void take(const QuietRun *runs, int count, Quiet *quiet) {
   int64 ids[kMost];
   Sync *syncs[kMost];
   for (int i = 0; i < count; ++i) ids[i] = runs[i].sync_id;
@@ -38,7 +36,6 @@ int take(Quiet *quiet) {
     for (int j = 0; j < loaded; ++j)
       if (syncs[j]->id == runs[i].sync_id) quiet[i].sync = syncs[j];
   }
-  return count;
 }
 
 bool share_table(const Sync *a, const Sync *b) {
@@ -203,14 +200,18 @@ void tell(const Quiet *quiet, int count) {
 }  // namespace
 
 QuietEnd end_quiet_runs() {
+  const TimestampTz start = GetCurrentTimestamp();
   Quiet quiet[kMost];
-  const int found = take(quiet);
-  if (found == 0) return QuietEnd::kNone;
+  QuietRun runs[kMost];
+  const int found = lock_quiet(runs, kMost);
+  const TimestampTz look = GetCurrentTimestamp() - start;
+  if (found == 0) return {0, 0, look};
+  take(runs, found, quiet);
   check_tables(quiet, found);
   int count = 0;
   for (int i = 0; i < found; ++i)
     if (quiet[i].sync != nullptr) quiet[count++] = quiet[i];
-  if (count == 0) return QuietEnd::kLeft;
+  if (count == 0) return {0, found, look};
   for (int i = 0; i < count; ++i)
     quiet[i].run->emitted_at = emitted_after(quiet[i].sync->emitted_at);
   log_runs(quiet, count);
@@ -220,7 +221,7 @@ QuietEnd end_quiet_runs() {
   sql("INSERT INTO supaglue_internal.sync_changes SELECT pg_catalog.unnest($1)",
       {sync_ids_of(quiet, count)});
   wake_at_commit(WorkerKind::kFetcher);
-  return count < found ? QuietEnd::kLeft : QuietEnd::kAll;
+  return {count, found - count, look};
 }
 
 }  // namespace supaglue

@@ -6,11 +6,15 @@
 
 namespace supaglue {
 
-/// What became of them: there were none, or all were ended, or some left.
-enum class QuietEnd { kNone, kAll, kLeft };
+/// What became of them.
+struct QuietEnd {
+  int ended;
+  int left;          // to be merged one by one
+  TimestampTz look;  // how long it took to find them (us)
+};
 
-/// Ends such runs in the caller's transaction. Those whose table lost what was written, or cannot
-/// be looked into, are left to be merged one by one.
+/// Ends such runs in the caller's transaction, some at a time. Those whose table lost what was
+/// written, or cannot be looked into, are left.
 QuietEnd end_quiet_runs();
 
 }  // namespace supaglue

@@ -126,18 +126,13 @@ Subject::Subject(const ReadingSpec *spec) : connector(Connector::builtin(spec->p
                 {}, connector->offered_objects());
   if (spec->since != nullptr) task.since = spec->since;
   task.with_deleted = spec->with_deleted;
-  if (spec->metadata != nullptr) task.metadata = Json::parse(spec->metadata, nullptr, false);
+  if (spec->metadata != nullptr) task.metadata = spec->metadata;
   if (spec->known != nullptr) task.known = Json::parse(spec->known, nullptr, false);
   task.live = spec->live;
   append_texts(spec->fields, &task.fields);
   append_texts(spec->ids, &task.ids);
   if (spec->selection != nullptr) task.selection = *spec->selection;
-  if (spec->config == nullptr) return;
-  const Json config = Json::parse(spec->config, nullptr, false);
-  if (config.is_object() && config.contains("exclude_fields"))
-    task.exclude_fields = config["exclude_fields"].get<std::vector<std::string>>();
-  if (config.is_object() && config.contains("fields") && task.fields.empty())
-    task.fields = config["fields"].get<std::vector<std::string>>();
+  if (spec->config != nullptr) choose_fields(task, spec->config);
 }
 
 Pool *backend_pool() {
@@ -230,8 +225,8 @@ void rewind_reading(Reading *reading) {
     reading->earlier.requests += counters.requests;
     reading->earlier.bytes_received += counters.bytes_received;
     Access access = reading->fetch->access();
-    if (Json metadata = reading->fetch->source().metadata(); !metadata.is_null())
-      reading->subject.task.metadata = std::move(metadata);
+    if (const Json metadata = reading->fetch->source().metadata(); !metadata.is_null())
+      reading->subject.task.metadata = metadata.dump();
     start_fetch(reading, pool);
     reading->fetch->give_access(std::move(access));
   });

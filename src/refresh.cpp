@@ -179,13 +179,14 @@ void offer_tokens(const Refreshes *refreshes, Jobs *jobs, Job *const *all, size_
         refreshes->by_connection.count(all[i]->connection_id) == 0)
       needy[needy_count++] = all[i];
   if (needy_count < 2) return;
+  auto *connections = static_cast<int64 *>(palloc(sizeof(int64) * needy_count));
+  for (size_t i = 0; i < needy_count; ++i) connections[i] = needy[i]->connection_id;
   MemoryContext context = CurrentMemoryContext;
-  const Outcome outcome = work([&] {
-    for (size_t i = 0; i < needy_count; ++i)
-      states[i] = load_tokens(context, needy[i]->connection_id);
-  });
+  const Outcome outcome =
+      work([&] { load_tokens(context, connections, static_cast<int>(needy_count), states); });
   if (outcome.standing != Standing::kReady) jobs->served = false;
-  for (size_t i = 0; i < needy_count && outcome.done(); ++i) give_token(needy[i], states[i]);
+  for (size_t i = 0; i < needy_count && outcome.done(); ++i)
+    if (states[i] != nullptr) give_token(needy[i], states[i]);
 }
 
 bool see_to_token(Refreshes *refreshes, Jobs *jobs, Job *job) {

@@ -63,6 +63,7 @@ struct Filter {
   std::vector<std::string> values;
 
   static Filter always() { return {}; }
+  bool is_always() const { return kind == Kind::kAll && parts.empty(); }
   static Filter never() { return {Kind::kAny, {}, {}, Op::kEqual, {}}; }
 };
 

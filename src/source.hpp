@@ -29,12 +29,12 @@ struct Task {
   std::vector<std::string> fields;  // empty: every readable field
   std::vector<std::string> ids;     // only these; empty: all (a live scan's `id =`)
   std::vector<std::string> exclude_fields;
-  Selection selection;  // what more is wanted of a live scan; as much of it as can be sent
-  Json metadata;  // what an earlier source learned (Source::metadata()) and may be relied on, or
-                  // null
-  Json known;     // the same of the last run, when the object is to be learned anew
-  bool live = false;   // somebody waits for the rows: no exports that take minutes
-  int64_t now_ms = 0;  // when the reading began, by our clock
+  Selection selection;   // what more is wanted of a live scan; as much of it as can be sent
+  std::string metadata;  // what an earlier source learned (Source::metadata()) and may be relied
+                         // on, as JSON; empty: nothing
+  Json known;            // the same of the last run, when the object is to be learned anew
+  bool live = false;     // somebody waits for the rows: no exports that take minutes
+  int64_t now_ms = 0;    // when the reading began, by our clock
 };
 
 struct Done {};
@@ -66,7 +66,9 @@ class Source {
   virtual Json cursor() const = 0;
   /// What it learned of the object and is worth keeping with the sync: fields and their types;
   /// null: nothing yet. Good until it takes another answer.
-  virtual const Json &metadata() const = 0;
+  virtual Json metadata() const = 0;
+  /// False: metadata() is what the task gave, word for word.
+  virtual bool has_learned() const { return true; }
   /// The request in the provider's words, for EXPLAIN ("SELECT Id, ... FROM Opportunity").
   /// Uses no network: a field list that is not known yet is named as such.
   virtual std::string describe_request() const = 0;
@@ -83,9 +85,12 @@ class Source {
   virtual bool is_counted() const { return false; }
 };
 
+/// Sets which fields are wanted, as a sync's config says, unless the task names some itself.
+void choose_fields(Task &task, const std::string &config);
+
 /// A new source for a task, or one that goes on from a plan and a cursor (both null: new).
 /// Throws kBadDocument for an object that the connector cannot read.
-std::unique_ptr<Source> make_source(std::shared_ptr<const Connector> connector, const Task &task,
+std::unique_ptr<Source> make_source(std::shared_ptr<const Connector> connector, Task task,
                                     const Json &plan = nullptr, const Json &cursor = nullptr);
 
 }  // namespace supaglue

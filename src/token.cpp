@@ -26,32 +26,31 @@ int64 least_life_ms(TimestampTz expires_at, TimestampTz refreshed_at) {
   return Min(kLeastLifeMs, (ms_of_time(expires_at) - ms_of_time(refreshed_at)) / 2);
 }
 
-CredentialTexts read_texts(int64 connection_id, bool *lost) {
-  if (sql_latest("SELECT p.name, c.config::pg_catalog.text, p.config::pg_catalog.text, p.id,"
-                 " p.secret, t.secret, t.generation, t.base_url, t.expires_at,"
-                 " t.refreshed_at,"
-                 " c.status OPERATOR(pg_catalog.=) 'reauthorization_required'"
-                 " FROM supaglue_internal.connections c"
-                 " JOIN supaglue_internal.providers p ON p.id OPERATOR(pg_catalog.=) c.provider_id"
-                 " JOIN supaglue_internal.tokens t ON t.connection_id OPERATOR(pg_catalog.=) c.id"
-                 " WHERE c.id OPERATOR(pg_catalog.=) $1",
-                 {int_arg(connection_id)}) == 0)
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                    errmsg("connection " INT64_FORMAT " does not exist", connection_id)));
-  const TimestampTz expires_at = time_at(0, 9);
-  *lost = bool_at(0, 11);
+/// Of a row of load_tokens(). Of providers, the last one's secret is kept unsealed.
+struct Unsealed {
+  int64 provider_id = 0;
+  const char *secret = nullptr;
+};
+
+CredentialTexts texts_of_row(uint64 row, Unsealed *provider) {
+  const TimestampTz expires_at = time_at(row, 9);
   CredentialTexts texts = {};
-  texts.provider_name = text_at(0, 1);
-  texts.connection_config = text_at(0, 2);
-  texts.provider_config = text_at(0, 3);
-  if (!null_at(0, 5))
-    texts.provider_secret =
-        unseal_secret(format("provider " INT64_FORMAT, int_at(0, 4)), bytes_at(0, 5));
-  texts.secret = unseal_secret(purpose_of(connection_id), bytes_at(0, 6));
-  texts.generation = int_at(0, 7);
-  texts.base_url = text_at(0, 8);
+  texts.provider_name = text_at(row, 1);
+  texts.connection_config = text_at(row, 2);
+  texts.provider_config = text_at(row, 3);
+  if (provider->provider_id != int_at(row, 4)) {
+    provider->provider_id = int_at(row, 4);
+    provider->secret =
+        null_at(row, 5)
+            ? nullptr
+            : unseal_secret(format("provider " INT64_FORMAT, int_at(row, 4)), bytes_at(row, 5));
+  }
+  texts.provider_secret = provider->secret;
+  texts.secret = unseal_secret(purpose_of(int_at(row, 12)), bytes_at(row, 6));
+  texts.generation = int_at(row, 7);
+  texts.base_url = text_at(row, 8);
   if (!TIMESTAMP_IS_NOBEGIN(expires_at))
-    texts.good_until_ms = ms_of_time(expires_at) - least_life_ms(expires_at, time_at(0, 10));
+    texts.good_until_ms = ms_of_time(expires_at) - least_life_ms(expires_at, time_at(row, 10));
   texts.expired = texts.good_until_ms != 0 && texts.good_until_ms < now_ms();
   return texts;
 }
@@ -76,10 +75,34 @@ LOCKTAG lock_of(int64 connection_id) {
 
 }  // namespace
 
+void load_tokens(MemoryContext context, const int64 *connection_ids, int count,
+                 TokenState **states) {
+  for (int i = 0; i < count; ++i) states[i] = nullptr;
+  const uint64 found = sql_latest(
+      "SELECT p.name, c.config::pg_catalog.text, p.config::pg_catalog.text, p.id,"
+      " p.secret, t.secret, t.generation, t.base_url, t.expires_at, t.refreshed_at,"
+      " c.status OPERATOR(pg_catalog.=) 'reauthorization_required', c.id, wanted.number"
+      " FROM pg_catalog.unnest($1) WITH ORDINALITY AS wanted (id, number)"
+      " JOIN supaglue_internal.connections c ON c.id OPERATOR(pg_catalog.=) wanted.id"
+      " JOIN supaglue_internal.providers p ON p.id OPERATOR(pg_catalog.=) c.provider_id"
+      " JOIN supaglue_internal.tokens t ON t.connection_id OPERATOR(pg_catalog.=) c.id",
+      {ints_arg(connection_ids, count)});
+  Unsealed provider;
+  for (uint64 row = 0; row < found; ++row) {
+    auto *state = make_in<TokenState>(context);
+    const CredentialTexts texts = texts_of_row(row, &provider);
+    state->lost = bool_at(row, 11);
+    guard([&] { resolve_credential(texts, &state->access, &state->grant); });
+    states[int_at(row, 13) - 1] = state;
+  }
+}
+
 TokenState *load_tokens(MemoryContext context, int64 connection_id) {
-  auto *state = make_in<TokenState>(context);
-  const CredentialTexts texts = read_texts(connection_id, &state->lost);
-  guard([&] { resolve_credential(texts, &state->access, &state->grant); });
+  TokenState *state;
+  load_tokens(context, &connection_id, 1, &state);
+  if (state == nullptr)
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                    errmsg("connection " INT64_FORMAT " does not exist", connection_id)));
   return state;
 }
 

@@ -18,6 +18,9 @@ struct TokenState {
 /// Reads a connection's tokens with the newest snapshot (in a transaction, SPI connected, acting as
 /// the extension's owner) into an object owned by `context`.
 TokenState *load_tokens(MemoryContext context, int64 connection_id);
+/// The same of several; null for a connection that there is not.
+void load_tokens(MemoryContext context, const int64 *connection_ids, int count,
+                 TokenState **states);
 
 /// Makes sure that the connection has a token of a generation above `generation`: a one-shot worker
 /// refreshes it while this backend waits on its latch. Raises the provider's refusal (28000), or

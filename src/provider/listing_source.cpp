@@ -75,7 +75,7 @@ std::string text_of(const Json &item, const std::string &key) {
 
 class ListingSource : public Source {
  public:
-  ListingSource(std::shared_ptr<const Connector> connector, const Task &task, const Json &plan,
+  ListingSource(std::shared_ptr<const Connector> connector, Task task, const Json &plan,
                 const Json &cursor);
 
   Want next() const override;
@@ -84,7 +84,8 @@ class ListingSource : public Source {
   int restarts() const override { return cursor_.value("restarts", 0); }
   Json plan() const override { return plan_; }
   Json cursor() const override { return cursor_; }
-  const Json &metadata() const override { return plan_.is_null() ? plan_ : plan_.at("metadata"); }
+  Json metadata() const override { return plan_.is_null() ? plan_ : plan_.at("metadata"); }
+  bool has_learned() const override { return has_learned_; }
   std::string describe_request() const override;
 
  private:
@@ -118,6 +119,7 @@ class ListingSource : public Source {
   const ListedObject *object_;
   const RecordList *listing_;
   Task task_;
+  bool has_learned_ = true;
   Json draft_;  // of the metadata, while it is learned
   Json plan_;
   Json cursor_ = Json::object();
@@ -126,9 +128,9 @@ class ListingSource : public Source {
   std::map<std::string, ListedType, std::less<>> types_;
 };
 
-ListingSource::ListingSource(std::shared_ptr<const Connector> connector, const Task &task,
+ListingSource::ListingSource(std::shared_ptr<const Connector> connector, Task task,
                              const Json &plan, const Json &cursor)
-    : connector_(std::move(connector)), task_(task) {
+    : connector_(std::move(connector)), task_(std::move(task)) {
   auto object = connector_->listings.objects.find(task_.object);
   if (object == connector_->listings.objects.end()) {
     throw Error(ErrorClass::kBadDocument,
@@ -146,12 +148,14 @@ ListingSource::ListingSource(std::shared_ptr<const Connector> connector, const T
   } else if (is_by_ids) {
     begin_with_ids();
   }
+  Json metadata = Json::parse(task_.metadata, nullptr, false);
   if (plan.is_object()) {
     plan_ = plan;
     read_plan();
-  } else if (is_learned(task_.metadata)) {
-    if (!task_.live && task_.known.is_null()) task_.known = task_.metadata;
-    make_plan(std::move(task_.metadata));
+  } else if (is_learned(metadata)) {
+    if (!task_.live && task_.known.is_null()) task_.known = metadata;
+    has_learned_ = false;
+    make_plan(std::move(metadata));
   } else {
     draft_ = {{"fields", nullptr}, {"stamp", nullptr}, {"deleted", listing_->deleted}};
     draft_["lookups"] = Json::object();
@@ -315,6 +319,7 @@ void ListingSource::make_plan(Json metadata) {
   if (listing_->has_archive) {
     const Json &known = task_.known;
     const bool was_read = known.is_object() && known.contains("archived_read_at");
+    if (archive || !was_read) has_learned_ = true;
     metadata["archived_read_at"] =
         archive || !was_read ? Json(task_.now_ms) : known["archived_read_at"];
   }
@@ -531,10 +536,9 @@ std::string ListingSource::describe_request() const {
 
 }  // namespace
 
-std::unique_ptr<Source> make_listing_source(std::shared_ptr<const Connector> connector,
-                                            const Task &task, const Json &plan,
-                                            const Json &cursor) {
-  return std::make_unique<ListingSource>(std::move(connector), task, plan, cursor);
+std::unique_ptr<Source> make_listing_source(std::shared_ptr<const Connector> connector, Task task,
+                                            const Json &plan, const Json &cursor) {
+  return std::make_unique<ListingSource>(std::move(connector), std::move(task), plan, cursor);
 }
 
 }  // namespace supaglue

@@ -11,7 +11,7 @@
 
 namespace supaglue {
 
-std::unique_ptr<Source> make_listing_source(std::shared_ptr<const Connector> connector,
-                                            const Task &task, const Json &plan, const Json &cursor);
+std::unique_ptr<Source> make_listing_source(std::shared_ptr<const Connector> connector, Task task,
+                                            const Json &plan, const Json &cursor);
 
 }  // namespace supaglue

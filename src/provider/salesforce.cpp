@@ -7,6 +7,7 @@
 #include "encoding.hpp"
 #include "error.hpp"
 #include "provider/salesforce_bulk.hpp"
+#include "provider/salesforce_metadata.hpp"
 #include "provider/salesforce_page.hpp"
 #include "provider/soql.hpp"
 #include "stamp.hpp"
@@ -98,23 +99,22 @@ struct Chosen {
 
 class SalesforceSource : public Source {
  public:
-  SalesforceSource(std::shared_ptr<const Connector> connector, const Task &task, const Json &plan,
+  SalesforceSource(std::shared_ptr<const Connector> connector, Task task, const Json &plan,
                    const Json &cursor);
 
   Want next() const override;
   std::optional<Request> next_after(const Response &response) const override;
   Accepted accept(const Response &response) override;
   bool recover(const Error &error) override;
-  Json plan() const override { return plan_; }
+  Json plan() const override;
   Json cursor() const override { return cursor_; }
-  const Json &metadata() const override { return plan_.is_null() ? plan_ : plan_.at("metadata"); }
+  Json metadata() const override { return is_planned() ? Json::parse(metadata_) : Json(); }
+  bool has_learned() const override { return has_learned_; }
   std::string describe_request() const override;
   int64_t total() const override { return total_; }
   int restarts() const override { return cursor_.value("restarts", 0); }
-  bool is_ordered() const override { return plan_.is_object() && plan_.value("ordered", false); }
-  bool is_counted() const override {
-    return total_ == 0 || (plan_.is_object() && plan_.value("counted", false));
-  }
+  bool is_ordered() const override { return ordered_; }
+  bool is_counted() const override { return total_ == 0 || counted_; }
 
  private:
   Request request_of_page(std::string url) const;
@@ -124,12 +124,15 @@ class SalesforceSource : public Source {
   void start_over(bool describe_again);
   bool go_by_rest_instead(const Error &error);
   Json learn(const Response &response) const;
-  void make_plan(Json metadata);
-  void read_fields();
-  std::vector<std::string> select(const Json &metadata) const;
+  bool is_planned() const { return !metadata_.empty(); }
+  void make_plan(std::string metadata, SoqlObject object);
+  void read_plan(const Json &plan);
+  const SalesforceFields &fields();
+  bool fits(const std::string &query) const;
+  std::vector<std::string> select() const;
   Error too_long(ErrorClass error_class, const std::string &detail) const;
-  SoqlObject object(const Json &metadata) const;
-  Chosen choose(const SoqlObject &object) const;
+  SoqlObject selectable() const;
+  Chosen choose(const SoqlObject &known) const;
   std::string soql(const std::string &fields, const std::string &stamp, const Chosen &chosen) const;
   std::string query_url(const std::string &query) const;
 
@@ -137,25 +140,23 @@ class SalesforceSource : public Source {
   Settings settings_;
   SalesforceBulk bulk_;
   Task task_;
-  Json plan_;
+  bool has_learned_ = false;
+  std::string metadata_;   // as JSON; empty: there is no plan yet
+  SoqlObject object_;      // ... as it says
+  SalesforceQuery query_;  // of the plan
+  std::string count_;  // asks how many there are, where the query is too long to be asked itself
+  bool ordered_ = false, counted_ = false;
+  SalesforceFields fields_;  // of the metadata, once there is a page; its id is empty before
   Json cursor_ = Json::object();
-  SalesforceFields fields_;  // of the plan
-  SalesforceQuery query_;    // of the plan
   int64_t total_ = -1;
 };
 
-// Metadata that this version wrote, or nothing: an older form is described anew.
-bool is_metadata(const Json &metadata) {
-  return metadata.is_object() && metadata.contains("fields") && metadata["fields"].is_array() &&
-         metadata.contains("stamp") && metadata.contains("deleted");
-}
-
-SalesforceSource::SalesforceSource(std::shared_ptr<const Connector> connector, const Task &task,
+SalesforceSource::SalesforceSource(std::shared_ptr<const Connector> connector, Task task,
                                    const Json &plan, const Json &cursor)
     : connector_(std::move(connector)),
       settings_(connector_->settings),
       bulk_(connector_->settings),
-      task_(task) {
+      task_(std::move(task)) {
   check_task();
   if (cursor.is_object()) cursor_ = cursor;
   if (cursor_.contains("bulk")) total_ = cursor_["bulk"].value("records", int64_t{-1});
@@ -167,10 +168,9 @@ SalesforceSource::SalesforceSource(std::shared_ptr<const Connector> connector, c
     }
   }
   if (plan.is_object()) {
-    plan_ = plan;
-    read_fields();
-  } else if (is_metadata(task_.metadata)) {
-    make_plan(std::move(task_.metadata));
+    read_plan(plan);
+  } else if (auto known = read_salesforce_metadata(task_.metadata)) {
+    make_plan(std::move(task_.metadata), std::move(*known));
   }
 }
 
@@ -193,7 +193,7 @@ void SalesforceSource::check_task() {
 Want SalesforceSource::next() const {
   if (cursor_.value("done", false)) return Done{};
   Request request;
-  if (plan_.is_null()) {
+  if (!is_planned()) {
     request.url = settings_.describe_path;
     size_t at = request.url.find("{object}");
     if (at != std::string::npos) request.url.replace(at, 8, task_.object);
@@ -201,7 +201,7 @@ Want SalesforceSource::next() const {
   }
   if (cursor_.contains("bulk")) return bulk_.next(cursor_["bulk"], query_);
   if (cursor_.contains("next")) return request_of_page(cursor_["next"].get<std::string>());
-  request = request_of_page(query_url(plan_.value("count", query_.soql)));
+  request = request_of_page(query_url(count_.empty() ? query_.soql : count_));
   request.host_relative = false;
   return request;
 }
@@ -216,7 +216,7 @@ Request SalesforceSource::request_of_page(std::string url) const {
 }
 
 std::optional<Request> SalesforceSource::next_after(const Response &response) const {
-  if (plan_.is_null()) return std::nullopt;
+  if (!is_planned()) return std::nullopt;
   if (cursor_.contains("bulk")) return bulk_.next_after(response, cursor_["bulk"], query_);
   // After the first page it may go by a job.
   if (!cursor_.contains("next") && may_go_by_bulk()) return std::nullopt;
@@ -226,22 +226,24 @@ std::optional<Request> SalesforceSource::next_after(const Response &response) co
 }
 
 Accepted SalesforceSource::accept(const Response &response) {
-  if (plan_.is_null()) {
-    make_plan(learn(response));
+  if (!is_planned()) {
+    std::string metadata = learn(response).dump();
+    SoqlObject object = read_salesforce_metadata(metadata).value();
+    make_plan(std::move(metadata), std::move(object));
+    has_learned_ = true;
     return {};
   }
   if (cursor_.contains("bulk")) {
     Json &job = cursor_["bulk"];
-    Accepted accepted = bulk_.accept(response, query_, fields_, job);
+    Accepted accepted = bulk_.accept(response, query_, fields(), job);
     if (job.contains("records")) total_ = job["records"].get<int64_t>();
     if (job.contains("done")) finish();
     return accepted;
   }
-  SalesforceAnswer answer = read_salesforce_answer(response.body, fields_);
+  SalesforceAnswer answer = read_salesforce_answer(response.body, fields());
   if (answer.total >= 0) total_ = answer.total;
   if (!cursor_.contains("next") && may_go_by_bulk()) {
-    const bool counted = plan_.contains("count");
-    if (counted ? answer.total > 0 : !answer.done && bulk_.suits(answer.total)) {
+    if (!count_.empty() ? answer.total > 0 : !answer.done && bulk_.suits(answer.total)) {
       cursor_["bulk"] = Json::object();
       return {};
     }
@@ -270,7 +272,7 @@ void SalesforceSource::start_over(bool describe_again) {
   if (describe_again || cursor_.contains("described_again")) cursor["described_again"] = true;
   if (cursor_.contains("rest")) cursor["rest"] = true;
   cursor_ = std::move(cursor);
-  if (describe_again) plan_ = nullptr;
+  if (describe_again) metadata_.clear();
 }
 
 // Some objects have no jobs, and an org has only so many a day: whatever the reason, the query API
@@ -280,7 +282,7 @@ bool SalesforceSource::go_by_rest_instead(const Error &error) {
       error.error_class != ErrorClass::kObjectGone) {
     return false;
   }
-  if (plan_.contains("count")) {
+  if (!count_.empty()) {
     throw too_long(error.error_class, "The Bulk API does not take it either: " + error.detail);
   }
   cursor_.erase("bulk");
@@ -289,7 +291,7 @@ bool SalesforceSource::go_by_rest_instead(const Error &error) {
 }
 
 bool SalesforceSource::recover(const Error &error) {
-  if (plan_.is_null()) return false;
+  if (!is_planned()) return false;
   const auto says = [&](const char *words) {
     return error.detail.find(words) != std::string::npos;
   };
@@ -360,36 +362,59 @@ Json SalesforceSource::learn(const Response &response) const {
   return metadata;
 }
 
-void SalesforceSource::make_plan(Json metadata) {
-  std::string stamp = metadata["stamp"].is_string() ? metadata["stamp"].get<std::string>() : "";
-  std::vector<std::string> columns = select(metadata);
-  Chosen chosen = choose(object(metadata));
-  std::string query = soql(joined(columns, ", "), stamp, chosen);
-  if (query_url(query).size() > settings_.longest_url) {
+void SalesforceSource::make_plan(std::string metadata, SoqlObject object) {
+  object_ = std::move(object);
+  object_.id_field = settings_.id_field;
+  const std::string &stamp = object_.stamp_field;
+  query_ = {"", task_.with_deleted, select()};
+  const std::string columns = joined(query_.columns, ", ");
+  Chosen chosen = task_.exclude_fields.empty() ? choose(object_) : choose(selectable());
+  query_.soql = soql(columns, stamp, chosen);
+  if (!fits(query_.soql)) {
     // The reader checks the conditions, too.
     chosen = {};
-    query = soql(joined(columns, ", "), stamp, chosen);
+    query_.soql = soql(columns, stamp, chosen);
   }
-  Json plan = {{"soql", query}, {"columns", std::move(columns)}};
-  if (query_url(query).size() > settings_.longest_url) {
+  count_.clear();
+  if (!fits(query_.soql)) {
     if (!may_go_by_bulk()) {
       throw too_long(ErrorClass::kProvider, "The object has " +
-                                                std::to_string(metadata["fields"].size()) +
+                                                std::to_string(object_.fields.size()) +
                                                 " readable fields, the query names " +
                                                 std::to_string(task_.ids.size()) + " ids.");
     }
     // A job takes a query of any length; whether there is anything to read is asked before.
-    plan["count"] = soql("COUNT()", stamp, chosen);
+    count_ = soql("COUNT()", stamp, chosen);
   }
-  if (!chosen.order.empty()) plan["ordered"] = true;
-  if (chosen.count) plan["counted"] = true;
-  plan["metadata"] = std::move(metadata);
-  plan_ = std::move(plan);
+  ordered_ = !chosen.order.empty();
+  counted_ = chosen.count;
+  fields_ = {};
+  metadata_ = std::move(metadata);
   if (chosen.nothing) {
     total_ = 0;
     cursor_["done"] = true;
   }
-  read_fields();
+}
+
+Json SalesforceSource::plan() const {
+  if (!is_planned()) return nullptr;
+  Json plan = {{"soql", query_.soql}, {"columns", query_.columns}};
+  if (!count_.empty()) plan["count"] = count_;
+  if (ordered_) plan["ordered"] = true;
+  if (counted_) plan["counted"] = true;
+  plan["metadata"] = metadata();
+  return plan;
+}
+
+void SalesforceSource::read_plan(const Json &plan) {
+  query_ = {plan.at("soql").get<std::string>(), task_.with_deleted,
+            plan.at("columns").get<std::vector<std::string>>()};
+  count_ = plan.value("count", "");
+  ordered_ = plan.value("ordered", false);
+  counted_ = plan.value("counted", false);
+  metadata_ = plan.at("metadata").dump();
+  object_ = read_salesforce_metadata(metadata_).value();
+  has_learned_ = true;
 }
 
 Error SalesforceSource::too_long(ErrorClass error_class, const std::string &detail) const {
@@ -398,52 +423,41 @@ Error SalesforceSource::too_long(ErrorClass error_class, const std::string &deta
           "Leave fields out with \"exclude_fields\"."};
 }
 
-void SalesforceSource::read_fields() {
-  const Json &metadata = plan_.at("metadata");
-  query_ = {plan_.at("soql").get<std::string>(), task_.with_deleted,
-            plan_.at("columns").get<std::vector<std::string>>()};
-  fields_ = {};
-  fields_.id = settings_.id_field;
-  if (metadata["stamp"].is_string()) fields_.stamp = metadata["stamp"].get<std::string>();
-  if (metadata["deleted"].is_string()) fields_.deleted = metadata["deleted"].get<std::string>();
-  for (const Json &field : metadata["fields"]) {
-    const std::string name = field["name"].get<std::string>();
-    const std::string type = field["type"].get<std::string>();
-    if (contains(settings_.stamp_types, type)) fields_.stamps.insert(name);
-    if (contains(settings_.boolean_types, type)) fields_.booleans.insert(name);
-    if (contains(settings_.number_types, type)) fields_.numbers.insert(name);
-    if (contains(settings_.untyped_types, type)) fields_.untyped.insert(name);
+// Most readings find nothing, and need not know.
+const SalesforceFields &SalesforceSource::fields() {
+  if (!fields_.id.empty()) return fields_;
+  fields_.stamp = object_.stamp_field;
+  fields_.deleted = object_.deleted_field;
+  for (const SoqlField &field : object_.fields) {
+    if (contains(settings_.stamp_types, field.type)) fields_.stamps.insert(field.name);
+    if (contains(settings_.boolean_types, field.type)) fields_.booleans.insert(field.name);
+    if (contains(settings_.number_types, field.type)) fields_.numbers.insert(field.name);
+    if (contains(settings_.untyped_types, field.type)) fields_.untyped.insert(field.name);
   }
+  fields_.id = settings_.id_field;
+  return fields_;
 }
 
 // The select list: what the task asks for and the object has, and always what the page needs.
-std::vector<std::string> SalesforceSource::select(const Json &metadata) const {
+std::vector<std::string> SalesforceSource::select() const {
   std::vector<std::string> chosen;
-  for (const Json &field : metadata["fields"]) {
-    std::string name = field["name"].get<std::string>();
-    bool needed =
-        name == settings_.id_field || metadata["stamp"] == name || metadata["deleted"] == name;
-    bool wanted = !task_.keys_only && (task_.fields.empty() || contains(task_.fields, name)) &&
-                  !contains(task_.exclude_fields, name);
+  for (const SoqlField &field : object_.fields) {
+    const std::string &name = field.name;
+    const bool needed =
+        name == object_.id_field || name == object_.stamp_field || name == object_.deleted_field;
+    const bool wanted = !task_.keys_only &&
+                        (task_.fields.empty() || contains(task_.fields, name)) &&
+                        !contains(task_.exclude_fields, name);
     if (needed || wanted) chosen.push_back(name);
   }
   return chosen;
 }
 
-SoqlObject SalesforceSource::object(const Json &metadata) const {
-  SoqlObject known;
-  known.id_field = settings_.id_field;
-  known.described = !metadata.is_null();
-  if (!known.described) {
-    if (!settings_.stamp_fields.empty()) known.stamp_field = settings_.stamp_fields.front();
-    return known;
-  }
-  if (metadata["stamp"].is_string()) known.stamp_field = metadata["stamp"].get<std::string>();
-  for (const Json &field : metadata["fields"]) {
-    // What is not in the raw data is NULL for the reader, whatever the provider has.
-    if (!contains(task_.exclude_fields, field["name"].get<std::string>()))
-      known.fields.push_back(field);
-  }
+// What is not in the raw data is NULL for the reader, whatever the provider has.
+SoqlObject SalesforceSource::selectable() const {
+  SoqlObject known = object_;
+  std::erase_if(known.fields,
+                [&](const SoqlField &field) { return contains(task_.exclude_fields, field.name); });
   return known;
 }
 
@@ -484,15 +498,26 @@ std::string SalesforceSource::soql(const std::string &fields, const std::string 
   return query;
 }
 
+bool SalesforceSource::fits(const std::string &query) const {
+  constexpr size_t kLongestEncoded = 3;  // of a character
+  const std::string bare = query_url("");
+  return bare.size() + kLongestEncoded * query.size() <= settings_.longest_url ||
+         query_url(query).size() <= settings_.longest_url;
+}
+
 std::string SalesforceSource::query_url(const std::string &query) const {
   const std::string &path = task_.with_deleted ? settings_.query_all_path : settings_.query_path;
   return path + "?q=" + form_encoded(query);
 }
 
 std::string SalesforceSource::describe_request() const {
-  if (!plan_.is_null()) return plan_["soql"].get<std::string>();
-  std::string stamp = settings_.stamp_fields.empty() ? "" : settings_.stamp_fields.front();
-  const Chosen chosen = choose(object(nullptr));
+  if (is_planned()) return query_.soql;
+  SoqlObject supposed;
+  supposed.described = false;
+  supposed.id_field = settings_.id_field;
+  if (!settings_.stamp_fields.empty()) supposed.stamp_field = settings_.stamp_fields.front();
+  const std::string &stamp = supposed.stamp_field;
+  const Chosen chosen = choose(supposed);
   if (task_.fields.empty()) return soql(kAllFields, stamp, chosen);
   std::vector<std::string> fields = task_.fields;
   for (const std::string &needed : {settings_.id_field, stamp, settings_.deleted_field}) {
@@ -504,9 +529,8 @@ std::string SalesforceSource::describe_request() const {
 }  // namespace
 
 std::unique_ptr<Source> make_salesforce_source(std::shared_ptr<const Connector> connector,
-                                               const Task &task, const Json &plan,
-                                               const Json &cursor) {
-  return std::make_unique<SalesforceSource>(std::move(connector), task, plan, cursor);
+                                               Task task, const Json &plan, const Json &cursor) {
+  return std::make_unique<SalesforceSource>(std::move(connector), std::move(task), plan, cursor);
 }
 
 }  // namespace supaglue

@@ -12,7 +12,6 @@
 namespace supaglue {
 
 std::unique_ptr<Source> make_salesforce_source(std::shared_ptr<const Connector> connector,
-                                               const Task &task, const Json &plan,
-                                               const Json &cursor);
+                                               Task task, const Json &plan, const Json &cursor);
 
 }  // namespace supaglue

@@ -54,15 +54,6 @@ bool is_shown(const std::string &value) { return !value.empty() && value[0] == k
 // ------------------------------------------------------------------------------------------
 
 enum class Sort { kText, kId, kNumber, kBoolean, kDate, kMoment, kOther };
-
-struct Field {
-  std::string name;
-  std::string type;
-  int scale = -1;  // digits after the point; -1: not known
-  bool filterable = true;
-  bool sortable = true;
-};
-
 Sort sort_of(const std::string &type) {
   static const std::set<std::string> texts = {"string", "textarea", "picklist", "phone",
                                               "email",  "url",      "combobox"};
@@ -96,22 +87,20 @@ const char *supposed_type(ValueType type) {
   }
 }
 
-std::optional<Field> find_field(const SoqlObject &object, const SelectedColumn &column) {
-  if (column.role == SelectedColumn::Role::kId) return Field{object.id_field, "id", -1};
+std::optional<SoqlField> find_field(const SoqlObject &object, const SelectedColumn &column) {
+  if (column.role == SelectedColumn::Role::kId) return SoqlField{object.id_field, "id", -1};
   const bool is_stamp = column.role == SelectedColumn::Role::kStamp;
   const std::string &name = is_stamp ? object.stamp_field : column.field;
   if (name.empty()) return std::nullopt;
-  if (!object.described) return Field{name, supposed_type(column.type), 0};
-  for (const Json &field : object.fields) {
-    if (field["name"] != name) continue;
-    return Field{name, field["type"].get<std::string>(), field.value("scale", -1),
-                 field.value("filterable", true), field.value("sortable", true)};
+  if (!object.described) return SoqlField{name, supposed_type(column.type), 0};
+  for (const SoqlField &field : object.fields) {
+    if (field.name == name) return field;
   }
   return std::nullopt;
 }
 
 // Whether the reader's value is the field's, or NULL where that does not fit.
-bool is_same(const Field &field, ValueType type) {
+bool is_same(const SoqlField &field, ValueType type) {
   switch (sort_of(field.type)) {
     case Sort::kText:
     case Sort::kId:
@@ -132,7 +121,7 @@ bool is_same(const Field &field, ValueType type) {
 }
 
 // Whether every value of the field is one of the reader's.
-bool fits_always(const Field &field, ValueType type) {
+bool fits_always(const SoqlField &field, ValueType type) {
   if (type == ValueType::kText || type == ValueType::kOther) return true;
   if (!is_same(field, type)) return false;
   if (type == ValueType::kSmall) return field.type == "int";
@@ -140,14 +129,14 @@ bool fits_always(const Field &field, ValueType type) {
   return true;
 }
 
-SoqlCondition not_null(const Field &field, bool exact) {
+SoqlCondition not_null(const SoqlField &field, bool exact) {
   // A checkbox and an id are never null.
   if (field.type == "boolean") return always(false);
   if (field.type == "id") return always(exact);
   return some(field.name + " != null", exact);
 }
 
-SoqlCondition is_null(const Field &field, ValueType type) {
+SoqlCondition is_null(const SoqlField &field, ValueType type) {
   if (field.type == "id") return never();
   if (field.type == "boolean" || !fits_always(field, type)) return always(false);
   return some(field.name + " = null", true);
@@ -185,7 +174,7 @@ std::optional<Number> read_number(const std::string &text) {
 
 // Whether the provider compares the field with this number as Postgres does: values of the
 // field that are near enough to it to be taken for it have no more digits than a double keeps.
-bool compares_exactly(const Field &field, const Number &number) {
+bool compares_exactly(const SoqlField &field, const Number &number) {
   return field.scale >= 0 && number.digits <= kExactDigits &&
          number.magnitude < std::pow(10.0, static_cast<int>(kExactDigits) - field.scale);
 }
@@ -228,7 +217,7 @@ std::string joined(const Literals &literals) {
   return out;
 }
 
-SoqlCondition one_of(const Field &field, const Literals &literals, bool exact) {
+SoqlCondition one_of(const SoqlField &field, const Literals &literals, bool exact) {
   if (literals.empty()) return never();
   if (literals.size() == 1) return some(field.name + " = " + literals[0], exact);
   if (literals.size() > kMostValues) return not_null(field, false);
@@ -236,7 +225,7 @@ SoqlCondition one_of(const Field &field, const Literals &literals, bool exact) {
 }
 
 // Nulls are found by `!=` and NOT IN: they are excluded here.
-SoqlCondition none_of(const Field &field, const Literals &literals, bool exact) {
+SoqlCondition none_of(const SoqlField &field, const Literals &literals, bool exact) {
   if (literals.empty()) return not_null(field, exact);
   if (literals.size() > kMostValues) return not_null(field, false);
   const std::string differs = literals.size() == 1
@@ -246,7 +235,8 @@ SoqlCondition none_of(const Field &field, const Literals &literals, bool exact) 
   return some(differs + " AND " + field.name + " != null", exact, true);
 }
 
-SoqlCondition between(const Field &field, Op op, const std::string &low, const std::string &high) {
+SoqlCondition between(const SoqlField &field, Op op, const std::string &low,
+                      const std::string &high) {
   switch (op) {
     case Op::kLess:
     case Op::kAtMost:
@@ -262,14 +252,14 @@ SoqlCondition between(const Field &field, Op op, const std::string &low, const s
 }
 
 // Comparisons whose values the provider compares as Postgres does.
-SoqlCondition exact_leaf(const Field &field, const Filter &filter, const Literals &literals) {
+SoqlCondition exact_leaf(const SoqlField &field, const Filter &filter, const Literals &literals) {
   if (filter.kind == Filter::Kind::kAmong) return one_of(field, literals, true);
   if (filter.kind == Filter::Kind::kNotAmong) return none_of(field, literals, true);
   if (filter.op == Op::kNotEqual) return none_of(field, literals, true);
   return some(field.name + symbol(filter.op) + literals.front(), true);
 }
 
-SoqlCondition number_leaf(const Field &field, const Filter &filter) {
+SoqlCondition number_leaf(const SoqlField &field, const Filter &filter) {
   Literals literals;
   bool exact = true;
   for (const std::string &value : filter.values) {
@@ -294,21 +284,21 @@ SoqlCondition number_leaf(const Field &field, const Filter &filter) {
   return between(field, filter.op, low, high);
 }
 
-SoqlCondition boolean_leaf(const Field &field, const Filter &filter) {
+SoqlCondition boolean_leaf(const SoqlField &field, const Filter &filter) {
   if (filter.kind != Filter::Kind::kCompare) return always(false);
   if (filter.op != Op::kEqual && filter.op != Op::kNotEqual) return always(false);
   const bool wanted = (filter.values[0] == "true") == (filter.op == Op::kEqual);
   return some(field.name + (wanted ? " = true" : " = false"), true);
 }
 
-SoqlCondition date_leaf(const Field &field, const Filter &filter) {
+SoqlCondition date_leaf(const SoqlField &field, const Filter &filter) {
   if (!std::all_of(filter.values.begin(), filter.values.end(), is_date))
     return not_null(field, false);
   return exact_leaf(field, filter, filter.values);
 }
 
 // Stamps are of whole seconds for SOQL's literals.
-SoqlCondition moment_leaf(const Field &field, const Filter &filter) {
+SoqlCondition moment_leaf(const SoqlField &field, const Filter &filter) {
   Literals literals;
   bool whole = true;
   for (const std::string &value : filter.values) {
@@ -330,7 +320,7 @@ bool looks_like_id(std::string_view text) {
          });
 }
 
-SoqlCondition id_leaf(const Field &field, const Filter &filter) {
+SoqlCondition id_leaf(const SoqlField &field, const Filter &filter) {
   const bool equal = filter.kind == Filter::Kind::kAmong ||
                      (filter.kind == Filter::Kind::kCompare && filter.op == Op::kEqual);
   const bool differs = filter.kind == Filter::Kind::kNotAmong ||
@@ -348,7 +338,7 @@ SoqlCondition id_leaf(const Field &field, const Filter &filter) {
   return exact ? none_of(field, literals, true) : not_null(field, false);
 }
 
-SoqlCondition prefix_leaf(const Field &field, const Filter &filter) {
+SoqlCondition prefix_leaf(const SoqlField &field, const Filter &filter) {
   // Up to the first character that means something else to either side.
   const std::string &pattern = filter.values[0];
   std::string prefix = pattern.substr(0, pattern.find_first_of("%_\\"));
@@ -362,7 +352,7 @@ SoqlCondition prefix_leaf(const Field &field, const Filter &filter) {
   return some(field.name + " LIKE " + literal, false);
 }
 
-SoqlCondition text_leaf(const Field &field, const Filter &filter) {
+SoqlCondition text_leaf(const SoqlField &field, const Filter &filter) {
   if (filter.kind == Filter::Kind::kBeginsWith) return prefix_leaf(field, filter);
   const bool equal = filter.kind == Filter::Kind::kAmong ||
                      (filter.kind == Filter::Kind::kCompare && filter.op == Op::kEqual);
@@ -376,7 +366,7 @@ SoqlCondition text_leaf(const Field &field, const Filter &filter) {
   return one_of(field, literals, false);
 }
 
-SoqlCondition shown_leaf(const Field &field, const Filter &filter) {
+SoqlCondition shown_leaf(const SoqlField &field, const Filter &filter) {
   Literals literals;
   for (const std::string &value : filter.values)
     literals.push_back(is_shown(value) ? value.substr(1) : value);
@@ -394,7 +384,7 @@ SoqlCondition shown_leaf(const Field &field, const Filter &filter) {
 }
 
 SoqlCondition leaf(const SoqlObject &object, const Filter &filter) {
-  const std::optional<Field> field = find_field(object, filter.column);
+  const std::optional<SoqlField> field = find_field(object, filter.column);
   if (!field || !field->filterable) return always(false);
   const ValueType type = filter.column.type;
   if (filter.kind == Filter::Kind::kNull) return is_null(*field, type);
@@ -471,7 +461,7 @@ SoqlCondition soql_condition(const SoqlObject &object, const Filter &filter) {
 std::string soql_order(const SoqlObject &object, const std::vector<SelectedOrder> &order) {
   std::string text;
   for (const SelectedOrder &part : order) {
-    const std::optional<Field> field = find_field(object, part.column);
+    const std::optional<SoqlField> field = find_field(object, part.column);
     if (!field || !field->sortable || part.column.type == ValueType::kOther) return "";
     const Sort sort = sort_of(field->type);
     // Whole numbers of 64 bits may be more exact than the doubles they are ordered by.

@@ -7,21 +7,28 @@
 #include <string>
 #include <vector>
 
-#include "json.hpp"
 #include "selection.hpp"
 
 #include "pure.hpp"
 
 namespace supaglue {
 
+/// A field that can be read.
+struct SoqlField {
+  std::string name, type;
+  int scale = -1;  // digits after the point; -1: not known
+  bool filterable = true;
+  bool sortable = true;
+};
+
 /// What is known of the object. Without `described` every field is taken to be what it should be,
 /// to show a request before anything is known.
 struct SoqlObject {
   std::string id_field;
-  std::string stamp_field;  // empty: it has none
+  std::string stamp_field;    // empty: it has none
+  std::string deleted_field;  // empty: it has none
   bool described = true;
-  std::vector<Json>
-      fields;  // {"name", "type", "filterable"?, "sortable"?, "scale"?}: readable ones
+  std::vector<SoqlField> fields;
 };
 
 struct SoqlCondition {

@@ -28,7 +28,7 @@ class MadeUp : public Source {
   bool recover(const Error &) override { return false; }
   Json plan() const override { return nullptr; }
   Json cursor() const override { return {{"at", at_}}; }
-  const Json &metadata() const override { return nothing_; }
+  Json metadata() const override { return nothing_; }
   std::string describe_request() const override { return "made up"; }
 
  protected:

@@ -262,9 +262,11 @@ TEST(ListingTest, LooksUpTheLabelsOfPipelines) {
             R"({"won":"Closed won","12":"Talks"}},"7":{"label":"Partners","stages":{}}}})");
   // What was learned is relied on.
   Task task = task_of("deal");
-  task.metadata = source->metadata();
+  Json metadata = source->metadata();
+  task.metadata = metadata.dump();
   EXPECT_EQ(request_of(*source_of(task)).url.substr(0, 21), "/crm/v3/objects/deals");
-  task.metadata.erase("lookups");
+  metadata.erase("lookups");
+  task.metadata = metadata.dump();
   EXPECT_EQ(request_of(*source_of(task)).url, "/crm/v3/properties/deals");
 }
 

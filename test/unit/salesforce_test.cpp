@@ -254,9 +254,9 @@ TEST(SalesforceTest, NeedsNoRequestForWhatIsNoId) {
 
 TEST(SalesforceTest, NeedsNoDescribeWithMetadata) {
   Task task = contacts();
-  task.metadata = described(task)->metadata();
+  task.metadata = described(task)->metadata().dump();
   EXPECT_EQ(request_of(*source_of(task)).url, kQuery);
-  task.metadata = Json::parse(R"({"columns":[]})");  // an older form
+  task.metadata = R"({"columns":[]})";  // an older form
   EXPECT_EQ(request_of(*source_of(task)).url, "/services/data/v62.0/sobjects/Contact/describe");
 }
 
@@ -542,7 +542,7 @@ TEST(SalesforceTest, StartsOverWhenThePageIsGone) {
 
 TEST(SalesforceTest, DescribesAgainOnceWhenAFieldIsGone) {
   Task task = contacts();
-  task.metadata = described(task)->metadata();
+  task.metadata = described(task)->metadata().dump();
   std::unique_ptr<Source> source = source_of(task);
   EXPECT_TRUE(source->recover(kFieldGone));
   EXPECT_TRUE(source->plan().is_null());

@@ -17,9 +17,7 @@ SoqlObject object() {
   known.id_field = "Id";
   known.stamp_field = "SystemModstamp";
   const auto add = [&](const char *name, const char *type, int scale) {
-    Json field = {{"name", name}, {"type", type}};
-    if (scale >= 0) field["scale"] = scale;
-    known.fields.push_back(field);
+    known.fields.push_back({name, type, scale});
   };
   add("Name", "string", -1);
   add("Amount", "currency", 2);
@@ -31,8 +29,7 @@ SoqlObject object() {
   add("SystemModstamp", "datetime", -1);
   add("OwnerId", "reference", -1);
   add("Tags", "multipicklist", -1);
-  known.fields.push_back(
-      {{"name", "Notes"}, {"type", "textarea"}, {"filterable", false}, {"sortable", false}});
+  known.fields.push_back({"Notes", "textarea", -1, false, false});
   return known;
 }
 
