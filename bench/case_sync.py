@@ -145,6 +145,7 @@ class Round:
         sync = customer.sync(OBJECT)
         self.in_workers("workers first", by_workers(sync))
         self.in_workers("workers unchanged", by_workers(sync, full=True))
+        self.admin.run(f"vacuum {TABLE}")  # as autovacuum has after a first sync
         self.in_workers("workers sweep", by_sweep(sync))
         self.changes("workers first", inserted=ROWS)
         self.changes("workers unchanged")

@@ -200,7 +200,7 @@ parts = ["""# Performance
 Made by `bench/run`, which measures and then writes this page; nothing here is by hand. *s* is from the request to the commit, with
 the provider's answers ready to be sent from the same machine, so that a real provider is slower than all of it: CPU is what carries over. CPU is that of the
 processes that do the work (backend, fetcher, merger, Node), their I/O in the kernel included; the provider's is not. Private memory is `RssAnon`, looked at every 20 ms.
-Postgres has `fsync` and `wal_level = replica`, 1 GB of shared buffers, no autovacuum; before each run is a checkpoint.
+Postgres has `fsync` and `wal_level = replica`, 1 GB of shared buffers, no autovacuum but with many connections (a table is vacuumed before its sweep, as it would be); before each run is a checkpoint.
 
 The rivals write to a table that is made as ours is. COPY has the rows finished, each record's JSON as the provider wrote it, and asks nobody; `jsonb_array_elements()` has the pages in a
 table, uncompressed. The Node pipeline (`bench/node`) reads the same pages by HTTP and upserts as the product did that went before this one.

@@ -25,6 +25,14 @@ bool is_same(const Request &a, const Request &b) {
          a.host_relative == b.host_relative && a.delay_ms == b.delay_ms;
 }
 
+Accepted kept_answer(Response response, int64_t records) {
+  Accepted accepted;
+  accepted.is_page = true;
+  accepted.page.answer = std::move(response.received);
+  accepted.page.answer_records = records;
+  return accepted;
+}
+
 // For a source that takes refusals: its request may have had an effect, so it is not sent again.
 Verdict once_only(Verdict verdict, const Response &response) {
   if (verdict.kind == Verdict::Kind::kRefresh) return verdict;
@@ -108,6 +116,12 @@ void Fetch::must_progress(const Request &request) {
   last_request_ = std::move(asked);
 }
 
+Pool::Transfer Fetch::start(const Request &wanted) {
+  Request request = authorize(*connector_, access_, wanted);
+  request.keeps_received = keeps_answers_;
+  return pool_.start(request);
+}
+
 void Fetch::send(int64_t now_ms) {
   if (waits_to_send_ && hold(now_ms)) return;
   wake_at_ms_ = 0;
@@ -139,8 +153,7 @@ void Fetch::send(int64_t now_ms) {
     return;
   }
   must_progress(std::get<Request>(want));
-  Request request = authorize(*connector_, access_, std::get<Request>(std::move(want)));
-  transfer_ = pool_.start(request);
+  transfer_ = start(std::get<Request>(want));
   if (budget_ != nullptr) budget_->sent(now_ms);
   if (attempts_.sent == 0) asked_at_ms_ = now_ms;
   is_unused_ = false;
@@ -169,7 +182,7 @@ void Fetch::send_ahead(const std::optional<Request> &request, int64_t now_ms) {
   const bool is_old = access_.good_until_ms != 0 && access_.good_until_ms < now_ms;
   if (!request || is_old || request->delay_ms > 0) return;
   if (budget_ != nullptr && budget_->may_send_at(now_ms) > now_ms) return;
-  ahead_ = {pool_.start(authorize(*connector_, access_, *request)), *request, now_ms};
+  ahead_ = {start(*request), *request, now_ms};
   if (budget_ != nullptr) budget_->sent(now_ms);
   counters_.requests++;
 }
@@ -214,8 +227,10 @@ void Fetch::receive(Response response, int64_t now_ms, double jitter) {
 
 void Fetch::digest(Response response, int64_t now_ms) {
   if (runs_ahead_) send_ahead(source_->next_after(response), now_ms);
-  digest_ = do_beside([source = source_.get(), response = std::move(response)] {
-    return source->accept(response);
+  digest_ = do_beside([source = source_.get(), response = std::move(response)]() mutable {
+    if (response.received.empty()) return source->accept(response);
+    const std::optional<int64_t> count = source->skim(response);
+    return count ? kept_answer(std::move(response), *count) : source->accept(response);
   });
 }
 
@@ -224,8 +239,8 @@ void Fetch::take(Accepted accepted) {
   if (!accepted.is_page && !accepted.keep) return;
   page_ = std::move(accepted.page);
   keeps_cursor_ = accepted.keep;
-  counters_.records += static_cast<int64_t>(page_.records.size());
-  empty_pages_ = page_.records.empty() && page_.rejects.empty() ? empty_pages_ + 1 : 0;
+  counters_.records += page_.count() - static_cast<int64_t>(page_.rejects.size());
+  empty_pages_ = page_.count() == 0 ? empty_pages_ + 1 : 0;
   if (empty_pages_ > kMostEmptyPages) {
     state_ = State::kFailed;
     throw Error(ErrorClass::kProvider, "the list of " + connector_->name + " does not end",

@@ -45,6 +45,8 @@ class Fetch {
   /// From now on all pages are known to be wanted: the next one may be asked for before the one at
   /// hand is taken apart.
   void run_ahead() { runs_ahead_ = true; }
+  /// From now on large pages may come as answers whose records are not taken out (Page::answer).
+  void keep_answers() { keeps_answers_ = true; }
   /// Moves on as far as it goes without waiting. `jitter` is in [0, 1). What the source throws
   /// goes through to the caller; the fetch is kFailed from then on.
   State advance(int64_t now_ms, double jitter);
@@ -74,6 +76,7 @@ class Fetch {
   int64_t first_request_at_ms() const { return first_request_at_ms_; }
 
  private:
+  Pool::Transfer start(const Request &wanted);
   void send(int64_t now_ms);
   bool hold(int64_t now_ms);
   void must_progress(const Request &request);
@@ -110,6 +113,7 @@ class Fetch {
   };
   Ahead ahead_;
   bool runs_ahead_ = false;
+  bool keeps_answers_ = false;
   std::future<Accepted> digest_;  // of a large answer; till it is taken, the source is the helper's
   Page page_;
   bool keeps_cursor_ = false;

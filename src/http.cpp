@@ -326,7 +326,10 @@ bool set_body(Exchange &exchange) {
     const Gunzipped result = gunzip(exchange.body.view(), most, Response::kPadding, &body);
     exchange.too_large = result == Gunzipped::kTooLarge;
     exchange.garbled = result == Gunzipped::kGarbled;
-    if (result != Gunzipped::kWhole) body = std::string();
+    if (result != Gunzipped::kWhole)
+      body = std::string();
+    else if (exchange.request.keeps_received)
+      exchange.response.received = exchange.body.view();
     return result == Gunzipped::kWhole;
   }
   body.reserve(exchange.body.size() + Response::kPadding);

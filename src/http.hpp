@@ -24,8 +24,9 @@ struct Request {
   std::string url;  // as a source makes it: a path ("/services/..."); the session makes it absolute
   std::vector<Header> headers;
   std::string body;
-  bool host_relative = false;  // the path is against the host of the base url, not under its path
-  int64_t delay_ms = 0;        // to be sent so long after the answer before it
+  bool host_relative = false;   // the path is against the host of the base url, not under its path
+  int64_t delay_ms = 0;         // to be sent so long after the answer before it
+  bool keeps_received = false;  // whether Response::received is wanted
 };
 
 /// What came of a request: an answer, or the reason why there is none.
@@ -44,6 +45,7 @@ struct Response {
   long status = 0;
   std::vector<Header> headers;  // names in lower case
   std::string body;             // decompressed; followed by kPadding spare bytes of capacity
+  std::string received;         // the body as it came, when it was compressed (gzip)
   int64_t bytes_received = 0;   // on the wire
 
   static constexpr size_t kPadding = 64;  // for simdjson

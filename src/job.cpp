@@ -19,6 +19,7 @@ constexpr int64 kSuspicionMs = 60'000;
 constexpr int kStandstillTimeouts = 4;  // so many requests could have timed out
 constexpr int kMostRestarts = 3;
 constexpr size_t kLeastGuess = 256 << 10;
+constexpr size_t kUnpacked = 12;  // times as large as it came, is an answer at most, as a rule
 
 // Of a backfill. For guard bodies.
 Filter stamped_until(const char *stamp) {
@@ -57,11 +58,12 @@ void leave_keys(Page *page) {
 // Takes the page that has come and makes it ready to be kept.
 void take_page(Job *job) {
   Page page = job->fetch->take_page();
-  job->records += static_cast<int64>(page.records.size() + page.rejects.size());
+  job->records += page.count();
   // The page, its packed form, and the answer that is taken apart meanwhile.
-  job->weight = std::max<size_t>(page.storage.size() * 3, 64 << 10);
+  job->weight =
+      std::max<size_t>({page.storage.size() * 3, page.answer.size() * kUnpacked, 64 << 10});
   // A page of nothing need not be kept: reading it again costs what it cost.
-  if (page.records.empty() && page.rejects.empty() && !job->fetch->keeps_cursor()) return;
+  if (page.count() == 0 && !job->fetch->keeps_cursor()) return;
   const Source &source = job->fetch->source();
   if (job->keys_only) leave_keys(&page);
   job->page = std::move(page);
@@ -264,6 +266,7 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         job->source_restarts = source->restarts();
         job->fetch = std::make_unique<Fetch>(jobs->pool, connector, std::move(source));
         job->fetch->run_ahead();
+        if (job->comparison == nullptr && !job->keys_only) job->fetch->keep_answers();
         job->fetch->share(budget_of(&jobs->budgets, lease->connection_id, lease->provider_name));
       },
       &raised);

@@ -402,6 +402,11 @@ Run *lock_merge(int64 run_id, Fetched *fetched) {
   return run_of_row();
 }
 
+char *plan_of_run(int64 run_id) {
+  sql("SELECT plan FROM supaglue_internal.runs WHERE id = $1", {int_arg(run_id)});
+  return text_at(0, 1);
+}
+
 int lock_quiet(QuietRun *runs, int most) {
   const auto found = static_cast<int>(
       sql("SELECT r.id, false, r.reason, r.started_at, r.since, r.provider_time, 0::bigint,"

@@ -92,6 +92,8 @@ struct Fetched {
 /// Locks a run that waits to be merged for this transaction, which is its lease; waits a moment for
 /// whoever only looks at it. Null: it is no more, was postponed, or somebody else has it.
 Run *lock_merge(int64 run_id, Fetched *fetched);
+/// The plan of a run's source, as JSON.
+char *plan_of_run(int64 run_id);
 /// A run that found nothing.
 struct QuietRun {
   Run *run;

@@ -11,6 +11,7 @@
 #include "lease.hpp"
 #include "merge.hpp"
 #include "merge_queue.hpp"
+#include "page_reader.hpp"
 #include "pg.hpp"
 #include "placement.hpp"
 #include "settings.hpp"
@@ -34,7 +35,10 @@ struct Merging {
   Destination *destination;
   bool struck;  // its attempt is counted
   bool robbed;  // rows that it counted on are gone
+  bool reads;   // it takes a page out of the spool
 };
+
+using Reader = std::shared_ptr<const PageReader>;
 
 // Its end will find it here when the process must go before the merge is done.
 Merging *under_way = nullptr;
@@ -79,27 +83,43 @@ void prepare_table(Merging *merging) {
   merging->destination = destination;
 }
 
-// Has a page unpacked while the one before is merged.
-void begin_page(std::future<Page> *next, const Run *run, const Fetched *fetched, int number) {
-  if (number > fetched->pages) return;
-  const bytea *packed = read_from_spool(fetched->slot, run->id, number);
+// For the answers among the pages.
+void make_reader(Reader *reader, const Run *run, const Sync *sync) {
+  const char *plan = plan_of_run(run->id);
   guard([&] {
-    *next = do_beside([bytes = std::string(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed))] {
-      return Page::unpack(bytes);
+    *reader = make_page_reader(Connector::builtin(sync->provider_name), Json::parse(plan));
+  });
+}
+
+// Has a page read while the one before is merged.
+void begin_page(std::future<Page> *next, Reader *reader, const Run *run, const Sync *sync,
+                const Fetched *fetched, int number) {
+  if (number > fetched->pages) return;
+  const bytea *kept = read_from_spool(fetched->slot, run->id, number);
+  const char *bytes = VARDATA_ANY(kept);
+  const size_t length = VARSIZE_ANY_EXHDR(kept);
+  if (*reader == nullptr && is_answer({bytes, length})) make_reader(reader, run, sync);
+  guard([&] {
+    *next = do_beside([reader = *reader, page = std::string(bytes, length)] {
+      return read_kept_page(reader.get(), page);
     });
   });
 }
 
-void merge_pages(Merge *merge, const Run *run, const Fetched *fetched) {
+void merge_pages(Merging *merging, Merge *merge, const Run *run, const Sync *sync,
+                 const Fetched *fetched) {
   MemoryContext page_context =
       AllocSetContextCreate(CurrentMemoryContext, "supaglue page", ALLOCSET_DEFAULT_SIZES);
   auto *next = make_in<std::future<Page>>(CurrentMemoryContext);
+  auto *reader = make_in<Reader>(CurrentMemoryContext);
   const MemoryContext before = MemoryContextSwitchTo(page_context);
-  begin_page(next, run, fetched, fetched->first_page);
+  begin_page(next, reader, run, sync, fetched, fetched->first_page);
   for (int number = fetched->first_page; number <= fetched->pages; ++number) {
     auto *page = make_in<Page>(page_context);
+    merging->reads = true;
     guard([&] { *page = next->get(); });
-    begin_page(next, run, fetched, number + 1);
+    merging->reads = false;
+    begin_page(next, reader, run, sync, fetched, number + 1);
     merge_page(merge, page);
     MemoryContextReset(page_context);
     CHECK_FOR_INTERRUPTS();
@@ -135,7 +155,7 @@ void merge_run(Merging *merging) {
   const bool merged = destination->is_remote() && remote_run_committed(destination, sync, run);
   if (!merged && heed_record(destination, sync, run)) merge = begin_merge(destination, sync, run);
   if (merge != nullptr) {
-    merge_pages(merge, run, &fetched);
+    merge_pages(merging, merge, run, sync, &fetched);
     merging->robbed = !finish_merge(merge);
     if (merging->robbed)  // what it has written is to be undone
       elog(ERROR, "the table lost rows while run " INT64_FORMAT " was under way", run->id);
@@ -199,8 +219,13 @@ void record_failure(const Merging *merging, const ErrorData *error) {
   const Run *run = lock_merge(merging->run_id, &fetched);
   const Sync *sync = run == nullptr ? nullptr : load_sync(fetched.sync_id, SyncLock::kNone);
   if (sync == nullptr) return;
-  const bool is_data = error->sqlerrcode == ERRCODE_DATA_EXCEPTION;  // too many rejects
-  const char *error_class = is_data ? name_of(ErrorClass::kData)
+  const char *own_class = error_class_of(error->sqlerrcode);
+  // What the provider sent is not what it should be: an answer as a whole, or too many records.
+  const bool is_answer_bad =
+      merging->reads && strcmp(own_class, name_of(ErrorClass::kProvider)) == 0;
+  const bool is_data = is_answer_bad || error->sqlerrcode == ERRCODE_DATA_EXCEPTION;
+  const char *error_class = is_answer_bad ? own_class
+                            : is_data     ? name_of(ErrorClass::kData)
                             : ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR
                                 ? name_of(ErrorClass::kInternal)
                                 : name_of(ErrorClass::kDestination);
@@ -229,7 +254,7 @@ bool merge_one(int64 run_id) {
   if (!take_merge(run_id)) return false;
   MemoryContext context =
       AllocSetContextCreate(TopMemoryContext, "supaglue merge", ALLOCSET_DEFAULT_SIZES);
-  Merging merging = {run_id, context, nullptr, false, false};
+  Merging merging = {run_id, context, nullptr, false, false, false};
   Outcome outcome = work([&] { begin_attempt(&merging); });
   under_way = &merging;
   if (outcome.done()) outcome = work([&] { prepare_table(&merging); });

@@ -83,6 +83,7 @@ std::string decompress(std::string_view packed) {
 }  // namespace
 
 std::string Page::pack() const {
+  if (!answer.empty()) return answer;
   std::string plain;
   size_t bytes = 64;
   for (const Record &record : records) {

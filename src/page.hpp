@@ -41,8 +41,15 @@ class Page {
   std::vector<Reject> rejects;
   int64_t replaced_characters = 0;  // NUL and lone surrogates, replaced by U+FFFD
   std::string storage;
+  std::string answer;  // instead of all that: as it came (page_reader.hpp)
+  int64_t answer_records = 0;
 
-  /// The page as bytes, compressed (zstd, one of its fast levels). `rejects` are kept, too.
+  /// Records and rejects.
+  int64_t count() const {
+    return static_cast<int64_t>(records.size() + rejects.size()) + answer_records;
+  }
+
+  /// The page as bytes, compressed (zstd, one of its fast levels), or the answer as it is.
   std::string pack() const;
   /// Throws kInternal when the bytes are not a whole page.
   static Page unpack(std::string_view packed);

@@ -54,6 +54,9 @@ class Source {
   virtual Want next() const = 0;
   /// Takes a successful answer to next(). Throws Error (kProvider, kData, kObjectGone, ...).
   virtual Accepted accept(const Response &response) = 0;
+  /// Takes an answer as accept() does, but leaves the records of its page to a PageReader; returns
+  /// how many they are. Nothing, and without effect: it is to be accepted.
+  virtual std::optional<int64_t> skim(const Response &) { return std::nullopt; }
   /// What next() will be once this answer to it is accepted, where a look at it tells; the request
   /// may be sent while accept() is at work. It need not be right.
   virtual std::optional<Request> next_after(const Response &) const { return std::nullopt; }

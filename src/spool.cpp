@@ -81,8 +81,7 @@ bytea *read_from_spool(int slot, int64 run_id, int page) {
 int tidy_spool(int slot) {
   for (int other = 0; other < kSlots; ++other)
     if (holds_pages(other) && !in_use(other)) empty(other);
-  if (!holds_pages(slot) || !in_use(slot) ||
-      (size_of(slot) < kLargeSlot && !holds_leftovers(slot)))
+  if (!holds_pages(slot) || !in_use(slot) || (size_of(slot) < kLargeSlot && !holds_leftovers(slot)))
     return slot;
   for (int step = 1; step < kSlots; ++step) {
     const int next = (slot + step) % kSlots;

@@ -87,6 +87,31 @@ struct Settings {
   std::vector<std::string> excluded_types, unreadable_suffixes;
 };
 
+SalesforceFields fields_of(const Settings &settings, const SoqlObject &object) {
+  SalesforceFields fields;
+  fields.id = settings.id_field;
+  fields.stamp = object.stamp_field;
+  fields.deleted = object.deleted_field;
+  for (const SoqlField &field : object.fields) {
+    if (contains(settings.stamp_types, field.type)) fields.stamps.insert(field.name);
+    if (contains(settings.boolean_types, field.type)) fields.booleans.insert(field.name);
+    if (contains(settings.number_types, field.type)) fields.numbers.insert(field.name);
+    if (contains(settings.untyped_types, field.type)) fields.untyped.insert(field.name);
+  }
+  return fields;
+}
+
+class SalesforcePageReader : public PageReader {
+ public:
+  explicit SalesforcePageReader(SalesforceFields fields) : fields_(std::move(fields)) {}
+  Page read(const std::string &body) const override {
+    return std::move(read_salesforce_answer(body, fields_).page);
+  }
+
+ private:
+  SalesforceFields fields_;
+};
+
 /// What of a selection a query says.
 struct Chosen {
   std::string condition;
@@ -105,6 +130,7 @@ class SalesforceSource : public Source {
   Want next() const override;
   std::optional<Request> next_after(const Response &response) const override;
   Accepted accept(const Response &response) override;
+  std::optional<int64_t> skim(const Response &response) override;
   bool recover(const Error &error) override;
   Json plan() const override;
   Json cursor() const override { return cursor_; }
@@ -120,6 +146,7 @@ class SalesforceSource : public Source {
   Request request_of_page(std::string url) const;
   void check_task();
   bool may_go_by_bulk() const;
+  void go_on_behind(const SalesforceAnswer &answer);
   void finish();
   void start_over(bool describe_again);
   bool go_by_rest_instead(const Error &error);
@@ -248,12 +275,26 @@ Accepted SalesforceSource::accept(const Response &response) {
       return {};
     }
   }
+  go_on_behind(answer);
+  return {true, std::move(answer.page)};
+}
+
+std::optional<int64_t> SalesforceSource::skim(const Response &response) {
+  if (!is_planned() || cursor_.contains("bulk")) return std::nullopt;
+  // After the first page it may go by a job.
+  if (!cursor_.contains("next") && may_go_by_bulk()) return std::nullopt;
+  const SalesforceAnswer answer = skim_salesforce_answer(response.body);
+  if (answer.total >= 0) total_ = answer.total;
+  go_on_behind(answer);
+  return answer.records;
+}
+
+void SalesforceSource::go_on_behind(const SalesforceAnswer &answer) {
   if (answer.done) {
     finish();
   } else {
     salesforce_go_on(cursor_, answer.next);
   }
-  return {true, std::move(answer.page)};
 }
 
 // A job takes its time, and is only good for reading many records.
@@ -425,16 +466,7 @@ Error SalesforceSource::too_long(ErrorClass error_class, const std::string &deta
 
 // Most readings find nothing, and need not know.
 const SalesforceFields &SalesforceSource::fields() {
-  if (!fields_.id.empty()) return fields_;
-  fields_.stamp = object_.stamp_field;
-  fields_.deleted = object_.deleted_field;
-  for (const SoqlField &field : object_.fields) {
-    if (contains(settings_.stamp_types, field.type)) fields_.stamps.insert(field.name);
-    if (contains(settings_.boolean_types, field.type)) fields_.booleans.insert(field.name);
-    if (contains(settings_.number_types, field.type)) fields_.numbers.insert(field.name);
-    if (contains(settings_.untyped_types, field.type)) fields_.untyped.insert(field.name);
-  }
-  fields_.id = settings_.id_field;
+  if (fields_.id.empty()) fields_ = fields_of(settings_, object_);
   return fields_;
 }
 
@@ -531,6 +563,13 @@ std::string SalesforceSource::describe_request() const {
 std::unique_ptr<Source> make_salesforce_source(std::shared_ptr<const Connector> connector,
                                                Task task, const Json &plan, const Json &cursor) {
   return std::make_unique<SalesforceSource>(std::move(connector), std::move(task), plan, cursor);
+}
+
+std::shared_ptr<const PageReader> make_salesforce_page_reader(const Connector &connector,
+                                                              const Json &plan) {
+  const std::string metadata = plan.at("metadata").dump();
+  return std::make_shared<SalesforcePageReader>(
+      fields_of(Settings(connector.settings), read_salesforce_metadata(metadata).value()));
 }
 
 }  // namespace supaglue

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "page_reader.hpp"
 #include "source.hpp"
 
 #include "pure.hpp"
@@ -13,5 +14,9 @@ namespace supaglue {
 
 std::unique_ptr<Source> make_salesforce_source(std::shared_ptr<const Connector> connector,
                                                Task task, const Json &plan, const Json &cursor);
+
+/// As make_page_reader().
+std::shared_ptr<const PageReader> make_salesforce_page_reader(const Connector &connector,
+                                                              const Json &plan);
 
 }  // namespace supaglue

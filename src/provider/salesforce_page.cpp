@@ -2,6 +2,7 @@
 #include "provider/salesforce_page.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -25,9 +26,12 @@ bool is_identifier(std::string_view key) {
 
 class AnswerReader : JsonAnswer {
  public:
-  AnswerReader(simdjson::padded_string_view body, const SalesforceFields &fields)
-      : JsonAnswer(kProvider, body), records_(fields) {
-    records_.page.reserve(body.size() * 5 / 4);
+  /// Without fields the records are counted only.
+  AnswerReader(simdjson::padded_string_view body, const SalesforceFields *fields)
+      : JsonAnswer(kProvider, body) {
+    if (fields == nullptr) return;
+    records_.emplace(*fields);
+    records_->page.reserve(body.size() * 5 / 4);
   }
 
   SalesforceAnswer read(ondemand::parser &parser);
@@ -38,7 +42,7 @@ class AnswerReader : JsonAnswer {
   void read_record(ondemand::value value);
   void read_field(std::string_view key, ondemand::value value);
 
-  SalesforceRecords records_;
+  std::optional<SalesforceRecords> records_;
   SalesforceAnswer answer_;
   bool has_records_ = false;
   bool has_done_ = false;
@@ -58,7 +62,7 @@ SalesforceAnswer AnswerReader::read(ondemand::parser &parser) {
   if (!answer_.done && answer_.next.empty()) {
     malformed("It says that there is more, but not where.");
   }
-  answer_.page = records_.page.finish(replaced_);
+  if (records_) answer_.page = records_->page.finish(replaced_);
   return std::move(answer_);
 }
 
@@ -79,27 +83,35 @@ void AnswerReader::read_key(std::string_view key, ondemand::value value) {
 
 void AnswerReader::read_records(ondemand::value value) {
   has_records_ = true;
-  for (auto item : take(value.get_array())) read_record(take(std::move(item)));
+  ondemand::array records = take(value.get_array());
+  if (!records_) {
+    answer_.records += static_cast<int64_t>(take(records.count_elements()));
+    return;
+  }
+  for (auto item : records) {
+    read_record(take(std::move(item)));
+    answer_.records++;
+  }
 }
 
 void AnswerReader::read_record(ondemand::value value) {
   std::string_view token = token_of(value);
   if (!token.starts_with('{')) {
     walk(value, 0);
-    records_.page.reject("the record is not an object", token);
+    records_->page.reject("the record is not an object", token);
     return;
   }
-  records_.begin();
+  records_->begin();
   each_field(value, [&](std::string_view key, ondemand::value inner) { read_field(key, inner); });
-  records_.end();
+  records_->end();
 }
 
 void AnswerReader::read_field(std::string_view key, ondemand::value value) {
   std::string_view token = token_of(value);
   if (is_nested(token) || !is_identifier(key)) return walk(value, 0);
   consume(value, token);
-  if (!token.starts_with('"')) return records_.put_scalar(key, token);
-  records_.put_text(key, text_of(records_.page.record, token));
+  if (!token.starts_with('"')) return records_->put_scalar(key, token);
+  records_->put_text(key, text_of(records_->page.record, token));
 }
 
 }  // namespace
@@ -134,7 +146,13 @@ void salesforce_go_on(Json &place, const std::string &next) {
 
 SalesforceAnswer read_salesforce_answer(const std::string &body, const SalesforceFields &fields) {
   return read_json_answer(body, [&](simdjson::padded_string_view view, ondemand::parser &parser) {
-    return AnswerReader(view, fields).read(parser);
+    return AnswerReader(view, &fields).read(parser);
+  });
+}
+
+SalesforceAnswer skim_salesforce_answer(const std::string &body) {
+  return read_json_answer(body, [&](simdjson::padded_string_view view, ondemand::parser &parser) {
+    return AnswerReader(view, nullptr).read(parser);
   });
 }
 

@@ -18,11 +18,15 @@ struct SalesforceAnswer {
   Page page;
   int64_t total = -1;
   bool done = true;
-  std::string next;  // where the next page is, unless done
+  std::string next;     // where the next page is, unless done
+  int64_t records = 0;  // how many it has
 };
 
 /// Throws kProvider when the text is not such an answer.
 SalesforceAnswer read_salesforce_answer(const std::string &body, const SalesforceFields &fields);
+
+/// The same without the page: the records are counted, and not looked into.
+SalesforceAnswer skim_salesforce_answer(const std::string &body);
 
 /// Where an answer says that its next page is, at the first look; empty: it does not.
 std::string salesforce_next_page(std::string_view body);

@@ -43,7 +43,7 @@ Response Control::provider(const Request &request) {
     if (fault && fault->kind == "edit") asked.headers.erase("accept-encoding");
     response = is_hubspot ? hubspot_.answer(asked, target) : salesforce_.answer(asked, target);
   }
-  if (fault) break_answer(response, *fault);
+  if (fault) break_answer(response, *fault, request.accepts_gzip());
   const std::lock_guard lock(mutex_);
   concurrent_--;
   return response;
@@ -95,7 +95,7 @@ std::optional<Control::Fault> Control::take_fault(const Request &request, const 
   return {};
 }
 
-void Control::break_answer(Response &response, const Fault &fault) {
+void Control::break_answer(Response &response, const Fault &fault, bool accepts_gzip) {
   for (const auto &header : fault.headers) response.headers.push_back(header);
   response.mishap_ms = fault.ms;
   if (fault.kind == "cut") response.mishap = Mishap::cut;
@@ -105,7 +105,8 @@ void Control::break_answer(Response &response, const Fault &fault) {
     std::string text = *response.body;
     const size_t at = text.find(fault.find);
     if (at != text.npos) text.replace(at, fault.find.size(), fault.body);
-    response.body = std::make_shared<const std::string>(std::move(text));
+    response.is_gzip = accepts_gzip && text.size() > 1024;
+    response.body = response.is_gzip ? gzip(text) : std::make_shared<const std::string>(text);
   }
   if (fault.kind != "truncate_gzip") return;
   const std::string zipped = response.is_gzip ? *response.body : *gzip(*response.body);

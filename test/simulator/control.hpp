@@ -50,7 +50,7 @@ class Control {
   static Match match_from(const nlohmann::json &document);
   void wait_while_held(const Request &request, const Target &target);
   std::optional<Fault> take_fault(const Request &request, const Target &target);
-  static void break_answer(Response &response, const Fault &fault);
+  static void break_answer(Response &response, const Fault &fault, bool accepts_gzip);
 
   Response command(const Request &request);
   nlohmann::json post(const std::string &name, const nlohmann::json &document);

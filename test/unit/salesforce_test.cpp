@@ -14,6 +14,7 @@
 #include "connector.hpp"
 #include "error.hpp"
 #include "jsonb.hpp"
+#include "page_reader.hpp"
 #include "source.hpp"
 
 #include "pure.hpp"
@@ -165,6 +166,54 @@ TEST(SalesforceTest, GoesOnFromEveryPoint) {
     }
     EXPECT_EQ(source->cursor().dump(), R"({"done":true})");
   }
+}
+
+// After the first page of others a job may be better.
+Task contacts_without_jobs() {
+  Task task = contacts();
+  task.live = true;
+  return task;
+}
+
+TEST(SalesforceTest, SkimsWhatAReaderReads) {
+  std::unique_ptr<Source> skimming = described(contacts_without_jobs());
+  std::unique_ptr<Source> accepting = described(contacts_without_jobs());
+  const Json plan = Json::parse(skimming->plan().dump());
+  const auto reader = make_page_reader(Connector::builtin("salesforce"), plan);
+  while (!is_done(*skimming)) {
+    const Response response = answer(provide(request_of(*skimming)));
+    const std::optional<int64_t> count = skimming->skim(response);
+    ASSERT_TRUE(count);
+    const Page accepted = std::move(accepting->accept(response).page);
+    const Page read = reader->read(response.body);
+    EXPECT_EQ(*count, accepted.count());
+    ASSERT_EQ(read.records.size(), accepted.records.size());
+    for (size_t i = 0; i < read.records.size(); ++i) {
+      EXPECT_EQ(read.records[i].id, accepted.records[i].id);
+      EXPECT_EQ(raw_of(read, i), raw_of(accepted, i));
+    }
+    EXPECT_EQ(skimming->cursor(), accepting->cursor());
+    EXPECT_EQ(skimming->total(), accepting->total());
+  }
+  EXPECT_TRUE(is_done(*accepting));
+}
+
+TEST(SalesforceTest, SkimsOnlyWhatGoesOn) {
+  std::unique_ptr<Source> source = source_of(contacts());
+  EXPECT_FALSE(source->skim(answer(kDescribe)));  // no page
+  source = described(contacts());
+  EXPECT_FALSE(source->skim(answer(provide(request_of(*source)))));
+  source = described(contacts_without_jobs());
+  for (const char *body : {"", "[]", R"({"done":true})", R"({"totalSize":1,"records":[]})",
+                           R"({"done":false,"records":[{}]})", R"({"done":true,"records":[{])"}) {
+    EXPECT_THROW(source->skim(answer(body)), Error) << body;
+  }
+  EXPECT_EQ(source->skim(answer(R"({"records":[1,{"a":[{}]},null],"done":true})")), 3);
+  EXPECT_TRUE(is_done(*source));
+  // A job's answers are others.
+  Task task = contacts();
+  source = source_of(task, Json::parse(described(task)->plan().dump()), {{"bulk", Json::object()}});
+  EXPECT_FALSE(source->skim(answer(R"({"id":"750"})")));
 }
 
 // As a backfill asks.
