@@ -98,7 +98,7 @@ void begin_page(std::future<Page> *next, Reader *reader, const Run *run, const S
   const bytea *kept = read_from_spool(fetched->slot, run->id, number);
   const char *bytes = VARDATA_ANY(kept);
   const size_t length = VARSIZE_ANY_EXHDR(kept);
-  if (*reader == nullptr && is_answer({bytes, length})) make_reader(reader, run, sync);
+  if (*reader == nullptr && Page::is_answer({bytes, length})) make_reader(reader, run, sync);
   guard([&] {
     *next = do_beside([reader = *reader, page = std::string(bytes, length)] {
       return read_kept_page(reader.get(), page);

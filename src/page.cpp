@@ -18,7 +18,10 @@ namespace {
 //   count of records, for each: length of id, modified and raw, deleted, then the three texts
 //   count of unchanged ones, for each: length of id, then the id
 //   count of rejects, for each: length of reason and record, then the two texts
+// An answer lies as it is behind kAnswer, with which no zstd frame begins, and the number of its
+// records.
 constexpr uint64_t kFormat = 3;
+constexpr char kAnswer = 'A';
 constexpr int kLevel = -1;
 constexpr unsigned long long kMostBytes = 1ULL << 30;
 
@@ -83,8 +86,12 @@ std::string decompress(std::string_view packed) {
 }  // namespace
 
 std::string Page::pack() const {
-  if (!answer.empty()) return answer;
   std::string plain;
+  if (!answer.empty()) {
+    plain = kAnswer;
+    put_number(plain, static_cast<uint64_t>(answer_records));
+    return plain + answer;
+  }
   size_t bytes = 64;
   for (const Record &record : records) {
     bytes += record.id.size() + record.modified.size() + record.raw.size() + 16;
@@ -114,8 +121,16 @@ std::string Page::pack() const {
   return compress(plain);
 }
 
+bool Page::is_answer(std::string_view packed) { return packed.starts_with(kAnswer); }
+
 Page Page::unpack(std::string_view packed) {
   Page page;
+  if (is_answer(packed)) {
+    Cursor cursor{packed.substr(1)};
+    page.answer_records = static_cast<int64_t>(cursor.number());
+    page.answer = cursor.rest;
+    return page;
+  }
   page.storage = decompress(packed);
   Cursor cursor{page.storage};
   if (cursor.number() != kFormat) damaged();

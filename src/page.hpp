@@ -41,7 +41,7 @@ class Page {
   std::vector<Reject> rejects;
   int64_t replaced_characters = 0;  // NUL and lone surrogates, replaced by U+FFFD
   std::string storage;
-  std::string answer;  // instead of all that: as it came (page_reader.hpp)
+  std::string answer;  // instead of all that: as it came, gzip (page_reader.hpp)
   int64_t answer_records = 0;
 
   /// Records and rejects.
@@ -53,6 +53,8 @@ class Page {
   std::string pack() const;
   /// Throws kInternal when the bytes are not a whole page.
   static Page unpack(std::string_view packed);
+  /// Whether packed bytes are an answer's.
+  static bool is_answer(std::string_view packed);
 };
 
 }  // namespace supaglue

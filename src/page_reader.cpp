@@ -14,7 +14,6 @@ namespace supaglue {
 
 namespace {
 
-constexpr std::string_view kGzip = "\x1f\x8b";  // RFC 1952; a packed page begins otherwise
 constexpr size_t kMostBytes = 1 << 30;
 
 }  // namespace
@@ -26,14 +25,13 @@ std::shared_ptr<const PageReader> make_page_reader(
               "answers of connector \"" + connector->name + "\" are not kept as they came");
 }
 
-bool is_answer(std::string_view kept) { return kept.starts_with(kGzip); }
-
-Page read_kept_page(const PageReader *reader, std::string_view kept) {
-  if (!is_answer(kept)) return Page::unpack(kept);
+Page read_kept_page(const PageReader *reader, std::string_view packed) {
+  Page page = Page::unpack(packed);
+  if (page.answer.empty()) return page;
   std::string body;
-  if (gunzip(kept, kMostBytes, Response::kPadding, &body) != Gunzipped::kWhole)
+  if (gunzip(page.answer, kMostBytes, Response::kPadding, &body) != Gunzipped::kWhole)
     throw Error(ErrorClass::kInternal, "a page in the spool is damaged");
-  return reader->read(body);
+  return reader->read(body, page.answer_records);
 }
 
 }  // namespace supaglue

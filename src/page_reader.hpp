@@ -18,17 +18,16 @@ namespace supaglue {
 class PageReader {
  public:
   virtual ~PageReader() = default;
-  /// `body`: as Response::body. Throws kProvider for what is none of the provider's answers.
-  virtual Page read(const std::string &body) const = 0;
+  /// `body`: as Response::body; `records`: how many they are, as it was skimmed. Throws kProvider
+  /// for what is none of the provider's answers.
+  virtual Page read(const std::string &body, int64_t records) const = 0;
 };
 
 /// For the answers that a source of this plan has skimmed. Throws kInternal when there are none.
 std::shared_ptr<const PageReader> make_page_reader(
     const std::shared_ptr<const Connector> &connector, const Json &plan);
 
-/// Whether a kept page is an answer; else it is one that Page::pack() made.
-bool is_answer(std::string_view kept);
-/// The page. `reader` is for an answer. Throws kInternal when the bytes are damaged.
-Page read_kept_page(const PageReader *reader, std::string_view kept);
+/// As Page::unpack(), with an answer's records taken out by `reader`, which others do not need.
+Page read_kept_page(const PageReader *reader, std::string_view packed);
 
 }  // namespace supaglue

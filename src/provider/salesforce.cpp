@@ -103,13 +103,18 @@ SalesforceFields fields_of(const Settings &settings, const SoqlObject &object) {
 
 class SalesforcePageReader : public PageReader {
  public:
-  explicit SalesforcePageReader(SalesforceFields fields) : fields_(std::move(fields)) {}
-  Page read(const std::string &body) const override {
+  SalesforcePageReader(SalesforceFields fields, std::vector<std::string> columns)
+      : fields_(std::move(fields)), columns_(std::move(columns)) {}
+
+  // The CSV of a job begins with a column's name.
+  Page read(const std::string &body, int64_t records) const override {
+    if (!body.starts_with('{')) return read_salesforce_csv(body, records, columns_, fields_);
     return std::move(read_salesforce_answer(body, fields_).page);
   }
 
  private:
   SalesforceFields fields_;
+  std::vector<std::string> columns_;
 };
 
 /// What of a selection a query says.
@@ -280,9 +285,16 @@ Accepted SalesforceSource::accept(const Response &response) {
 }
 
 std::optional<int64_t> SalesforceSource::skim(const Response &response) {
-  if (!is_planned() || cursor_.contains("bulk")) return std::nullopt;
+  if (!is_planned()) return std::nullopt;
+  if (cursor_.contains("bulk")) {
+    Json &job = cursor_["bulk"];
+    const std::optional<int64_t> count = bulk_.skim(response, query_, job);
+    if (job.contains("done")) finish();
+    return count;
+  }
   // After the first page it may go by a job.
   if (!cursor_.contains("next") && may_go_by_bulk()) return std::nullopt;
+  if (!response.body.starts_with('{')) return std::nullopt;
   const SalesforceAnswer answer = skim_salesforce_answer(response.body);
   if (answer.total >= 0) total_ = answer.total;
   go_on_behind(answer);
@@ -569,7 +581,8 @@ std::shared_ptr<const PageReader> make_salesforce_page_reader(const Connector &c
                                                               const Json &plan) {
   const std::string metadata = plan.at("metadata").dump();
   return std::make_shared<SalesforcePageReader>(
-      fields_of(Settings(connector.settings), read_salesforce_metadata(metadata).value()));
+      fields_of(Settings(connector.settings), read_salesforce_metadata(metadata).value()),
+      plan.at("columns").get<std::vector<std::string>>());
 }
 
 }  // namespace supaglue

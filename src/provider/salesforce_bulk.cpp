@@ -20,6 +20,8 @@ namespace {
 // noticed late by more than a quarter of its time.
 constexpr int64_t kWaitShare = 4;
 
+const char kLocator[] = "sforce-locator", kNumberOfRecords[] = "sforce-numberofrecords";
+
 Error garbled(const std::string &detail) {
   return {ErrorClass::kProvider, "the answer of salesforce is not the CSV that was expected",
           detail};
@@ -125,31 +127,30 @@ Page write_page(const CsvTable &table, size_t first_row, size_t bytes,
 
 // Every page names its columns; one that begins with a record instead is taken at its word, but for
 // the first, which must prove that the columns are those that were asked for.
-Page read_page(const Response &response, bool is_first, const std::vector<std::string> &columns,
-               const SalesforceFields &fields) {
-  if (!simdjson::validate_utf8(response.body)) throw garbled("It is not UTF-8.");
-  const std::optional<CsvTable> table = read_csv(response.body);
+// `said`: how many records there are, as the answer says, or nothing.
+Page read_page(const std::string &body, std::string_view said, bool is_first,
+               const std::vector<std::string> &columns, const SalesforceFields &fields) {
+  if (!simdjson::validate_utf8(body)) throw garbled("It is not UTF-8.");
+  const std::optional<CsvTable> table = read_csv(body);
   // Values are quoted, empty ones too: after a comma there must be more.
-  if (!table || response.body.ends_with(',')) throw garbled("It is cut off or damaged.");
+  if (!table || body.ends_with(',')) throw garbled("It is cut off or damaged.");
   const bool has_header = is_header(*table, columns);
   if (is_first && !has_header && table->rows() > 0) {
     throw garbled("Its first line does not name the fields that were asked for.");
   }
   const size_t first_row = has_header ? 1 : 0;
-  const std::string_view said = response.header("sforce-numberofrecords");
   const std::string found = std::to_string(table->rows() - first_row);
   if (!said.empty() && said != found) {
     const bool is_number = said.find_first_not_of("0123456789") == said.npos;
     throw garbled("It has " + found + " records and says that they are " +
                   (is_number ? std::string(said.substr(0, 20)) : "others") + ".");
   }
-  return write_page(*table, first_row, response.body.size(), columns, fields);
+  return write_page(*table, first_row, body.size(), columns, fields);
 }
 
-// Moves the job's place on behind a page.
-void go_on_behind(const Page &page, std::string_view locator, Json &job) {
-  const int64_t read = number_of(job, "read") + static_cast<int64_t>(page.records.size()) +
-                       static_cast<int64_t>(page.rejects.size());
+// Moves the job's place on behind a page of so many records.
+void go_on_behind(int64_t records, std::string_view locator, Json &job) {
+  const int64_t read = number_of(job, "read") + records;
   // The last page says "null". One that says nothing is the last when nothing is missing.
   const bool is_plain = std::all_of(locator.begin(), locator.end(),
                                     [](unsigned char c) { return c > ' ' && c < 0x7f; });
@@ -186,7 +187,7 @@ Request SalesforceBulk::next(const Json &job, const SalesforceQuery &query) cons
 
 std::optional<Request> SalesforceBulk::next_after(const Response &response, const Json &job,
                                                   const SalesforceQuery &query) const {
-  const std::string_view locator = response.header("sforce-locator");
+  const std::string_view locator = response.header(kLocator);
   if (!job.contains("records") || locator.empty() || locator == "null") return std::nullopt;
   Json after = job;
   after["next"] = std::string(locator);
@@ -238,11 +239,31 @@ Accepted SalesforceBulk::accept(const Response &response, const SalesforceQuery 
   } else if (!job.contains("records")) {
     take_status(response, job);
   } else {
-    accepted.page = read_page(response, !job.contains("next"), query.columns, fields);
+    accepted.page = read_page(response.body, response.header(kNumberOfRecords),
+                              !job.contains("next"), query.columns, fields);
     accepted.is_page = true;
-    go_on_behind(accepted.page, response.header("sforce-locator"), job);
+    go_on_behind(accepted.page.count(), response.header(kLocator), job);
   }
   return accepted;
+}
+
+// One that does not say what it is in the usual way is looked at more closely.
+std::optional<int64_t> SalesforceBulk::skim(const Response &response, const SalesforceQuery &query,
+                                            Json &job) const {
+  if (!job.contains("id") || !job.contains("records")) return std::nullopt;
+  const std::string_view said = response.header(kNumberOfRecords);
+  int64_t records = 0;
+  const auto [end, error] = std::from_chars(said.data(), said.data() + said.size(), records);
+  if (error != std::errc() || end != said.data() + said.size() || records < 0) return std::nullopt;
+  const std::optional<CsvTable> head = read_csv(response.body.substr(0, response.body.find('\n')));
+  if (!head || !is_header(*head, query.columns)) return std::nullopt;
+  go_on_behind(records, response.header(kLocator), job);
+  return records;
+}
+
+Page read_salesforce_csv(const std::string &body, int64_t records,
+                         const std::vector<std::string> &columns, const SalesforceFields &fields) {
+  return read_page(body, std::to_string(records), true, columns, fields);
 }
 
 void SalesforceBulk::take_status(const Response &response, Json &job) const {

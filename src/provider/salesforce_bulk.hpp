@@ -39,6 +39,9 @@ class SalesforceBulk {
   /// that makes no progress.
   Accepted accept(const Response &response, const SalesforceQuery &query,
                   const SalesforceFields &fields, Json &job) const;
+  /// As Source::skim(): of a page of results that says how many records it has.
+  std::optional<int64_t> skim(const Response &response, const SalesforceQuery &query,
+                              Json &job) const;
 
  private:
   Request creation(const SalesforceQuery &query) const;
@@ -50,5 +53,9 @@ class SalesforceBulk {
   int64_t from_records_, page_values_, most_page_records_;
   int64_t first_poll_ms_, longest_poll_ms_, patience_ms_;
 };
+
+/// The page of results that was skimmed. Throws kProvider.
+Page read_salesforce_csv(const std::string &body, int64_t records,
+                         const std::vector<std::string> &columns, const SalesforceFields &fields);
 
 }  // namespace supaglue

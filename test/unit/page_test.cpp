@@ -62,6 +62,18 @@ TEST(PageTest, PacksOnlyTheRecordsThatAreLeft) {
   EXPECT_EQ(Page::unpack(page.pack()).records.size(), 1U);
 }
 
+TEST(PageTest, KeepsAnAnswerAsItCame) {
+  Page page;
+  page.answer = std::string("\x1f\x8b and so on\0\xff", 14);
+  page.answer_records = 2000;
+  const std::string packed = page.pack();
+  EXPECT_TRUE(Page::is_answer(packed));
+  EXPECT_EQ(Page::unpack(packed).answer, page.answer);
+  EXPECT_EQ(Page::unpack(packed).count(), 2000);
+  EXPECT_FALSE(Page::is_answer(Page().pack()));
+  EXPECT_FALSE(Page::is_answer(""));
+}
+
 TEST(PageTest, SurvivesAMove) {
   Page tiny;
   tiny.records.push_back({"1", "", "{}", false});

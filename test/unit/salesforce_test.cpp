@@ -185,7 +185,7 @@ TEST(SalesforceTest, SkimsWhatAReaderReads) {
     const std::optional<int64_t> count = skimming->skim(response);
     ASSERT_TRUE(count);
     const Page accepted = std::move(accepting->accept(response).page);
-    const Page read = reader->read(response.body);
+    const Page read = reader->read(response.body, *count);
     EXPECT_EQ(*count, accepted.count());
     ASSERT_EQ(read.records.size(), accepted.records.size());
     for (size_t i = 0; i < read.records.size(); ++i) {
@@ -204,16 +204,13 @@ TEST(SalesforceTest, SkimsOnlyWhatGoesOn) {
   source = described(contacts());
   EXPECT_FALSE(source->skim(answer(provide(request_of(*source)))));
   source = described(contacts_without_jobs());
-  for (const char *body : {"", "[]", R"({"done":true})", R"({"totalSize":1,"records":[]})",
+  for (const char *body : {"", "[]"}) EXPECT_FALSE(source->skim(answer(body)));
+  for (const char *body : {"{", R"({"done":true})", R"({"totalSize":1,"records":[]})",
                            R"({"done":false,"records":[{}]})", R"({"done":true,"records":[{])"}) {
     EXPECT_THROW(source->skim(answer(body)), Error) << body;
   }
   EXPECT_EQ(source->skim(answer(R"({"records":[1,{"a":[{}]},null],"done":true})")), 3);
   EXPECT_TRUE(is_done(*source));
-  // A job's answers are others.
-  Task task = contacts();
-  source = source_of(task, Json::parse(described(task)->plan().dump()), {{"bulk", Json::object()}});
-  EXPECT_FALSE(source->skim(answer(R"({"id":"750"})")));
 }
 
 // As a backfill asks.
@@ -651,6 +648,14 @@ std::unique_ptr<Source> with_results(int records = 3) {
   return source;
 }
 
+// The page of an answer whose records are taken out later, if the source lets them.
+Page skim_and_read(Source &source, const Response &response) {
+  const Json plan = source.plan();
+  const std::optional<int64_t> count = source.skim(response);
+  if (!count) return std::move(source.accept(response).page);
+  return make_page_reader(Connector::builtin("salesforce"), plan)->read(response.body, *count);
+}
+
 Error refusal(const std::string &detail, ErrorClass error_class = ErrorClass::kProvider) {
   return {error_class, "salesforce refused the request",
           "The provider answered HTTP 400 " + detail};
@@ -935,6 +940,28 @@ TEST(SalesforceBulkTest, TakesALaterPageWithoutAHeaderForRecords) {
   EXPECT_EQ(accepted.page.records.size(), 2U);
 }
 
+TEST(SalesforceBulkTest, SkimsResultsThatSayWhatTheyAre) {
+  const std::unique_ptr<Source> skimming = with_results(), accepting = with_results();
+  for (const char *locator : {"one", "null"}) {
+    const Response response = page_of_job(kHeader + line("a") + line("b", "ä\nb"), locator, 2);
+    ASSERT_FALSE(is_done(*skimming));
+    const Page accepted = std::move(accepting->accept(response).page);
+    const Page read = skim_and_read(*skimming, response);
+    ASSERT_EQ(read.records.size(), 2U);
+    for (size_t i = 0; i < 2; ++i) EXPECT_EQ(raw_of(read, i), raw_of(accepted, i));
+    EXPECT_EQ(skimming->cursor(), accepting->cursor());
+  }
+  EXPECT_TRUE(is_done(*skimming));
+
+  EXPECT_FALSE(with_job()->skim(answer(status("JobComplete", 3))));
+  Response silent = page_of_job(kHeader + line("a"), "next", 1);
+  for (const char *said : {"", "one", "1 ", "-1", "0x1"}) {
+    silent.headers[1].value = said;
+    EXPECT_FALSE(with_results()->skim(silent)) << said;
+  }
+  EXPECT_FALSE(with_results()->skim(page_of_job(line("a"), "next", 1)));
+}
+
 TEST(SalesforceBulkTest, RefusesWhatIsNotTheExpectedCsv) {
   const std::string id_first = std::string(kHeader).substr(4);
   const std::vector<Response> answers = {
@@ -952,12 +979,15 @@ TEST(SalesforceBulkTest, RefusesWhatIsNotTheExpectedCsv) {
       page_of_job("", "", 0),
   };
   for (const Response &response : answers) {
-    try {
-      with_results()->accept(response);
-      ADD_FAILURE() << "accepted: " << response.body;
-    } catch (const Error &error) {
-      EXPECT_EQ(error.message, "the answer of salesforce is not the CSV that was expected");
-      EXPECT_EQ(error.error_class, ErrorClass::kProvider);
+    for (const bool skims : {false, true}) {
+      try {
+        skims ? skim_and_read(*with_results(), response)
+              : std::move(with_results()->accept(response).page);
+        ADD_FAILURE() << "accepted: " << response.body;
+      } catch (const Error &error) {
+        EXPECT_EQ(error.message, "the answer of salesforce is not the CSV that was expected");
+        EXPECT_EQ(error.error_class, ErrorClass::kProvider);
+      }
     }
   }
 }
@@ -965,8 +995,9 @@ TEST(SalesforceBulkTest, RefusesWhatIsNotTheExpectedCsv) {
 TEST(SalesforceBulkTest, RefusesEveryCutOffPage) {
   const std::string whole = kHeader + line("a") + line("b");
   for (size_t length = 0; length + 1 < whole.size(); ++length) {  // but for the last line's end
-    EXPECT_THROW(with_results()->accept(page_of_job(whole.substr(0, length), "null", 2)), Error)
-        << length;
+    const Response response = page_of_job(whole.substr(0, length), "null", 2);
+    EXPECT_THROW(with_results()->accept(response), Error) << length;
+    EXPECT_THROW(skim_and_read(*with_results(), response), Error) << length;
   }
 }
 
