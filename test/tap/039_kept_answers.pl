@@ -28,9 +28,8 @@ sub mend { $simulator->control('clear_faults', {}); return }
 sub run
 {
 	query("select supaglue.trigger_sync($sync)");
-	query("select supaglue.wait_for_sync($sync)");
 	return query("select concat_ws(' ', status, strategy, records_read, records_updated, records_rejected, error_class, error_message)
-		from supaglue.sync_runs where sync_id = $sync order by id desc limit 1");
+		from supaglue.wait_for_sync($sync)");
 }
 sub newest { return query(qq{select count(*) from supaglue_data."salesforce_Contact" where _supaglue_raw_data->>'Title' = 'round $round'}) }
 
