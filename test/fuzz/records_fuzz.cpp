@@ -27,6 +27,10 @@ static void read_salesforce(const std::string &body) {
     fuzz::expect(fuzz::is_json(body), "only whole JSON is an answer", body);
     fuzz::expect(answer.done || !answer.next.empty(), "it is known where there is more");
     fuzz::expect_page(answer.page, "Id", body.size());
+    const SalesforceAnswer skimmed = skim_salesforce_answer(body);
+    fuzz::expect(skimmed.records == answer.page.count() && skimmed.next == answer.next &&
+                     skimmed.done == answer.done && skimmed.total == answer.total,
+                 "to skim an answer tells what reading it does", body);
   });
 }
 
