@@ -185,7 +185,8 @@ def by_materialize(sync, full=False):
 
 
 def by_sweep(sync):
-    """Reads the ids alone, to find the stored ones that are gone; what the schedule has next follows."""
+    """Reads the ids alone, to find the stored ones that are gone; what the schedule has next follows. Between two of them must
+    be a full run: none is due before."""
     def configure_sweep(db, every_ms):
         db.run("select supaglue.update_sync_config(id, %s::jsonb) from supaglue.sync_configs",
                json.dumps({"default_config": {"sweep_every_ms": every_ms}}))

@@ -30,16 +30,17 @@ int64 ms_until(TimestampTz time) {
 void forget(MergeQueue *queue) { queue->count = queue->next = queue->passed = 0; }
 
 // Those that are still there when they are seen again could not be ended with others.
+void note_left(MergeQueue *queue) {
+  queue->left_count = 0;
+  for (int i = 0; i < queue->count; ++i)
+    if (queue->runs[i].found_nothing) queue->left[queue->left_count++] = queue->runs[i].id;
+}
+
+// Most of them are no more.
 void leave_out_quiet(MergeQueue *queue) {
   int kept = 0;
-  queue->left_count = 0;
-  for (int i = 0; i < queue->count; ++i) {
-    const WaitingRun run = queue->runs[i];
-    if (run.found_nothing)
-      queue->left[queue->left_count++] = run.id;
-    else if (i >= queue->next)
-      queue->runs[kept++] = run;
-  }
+  for (int i = queue->next; i < queue->count; ++i)
+    if (!queue->runs[i].found_nothing) queue->runs[kept++] = queue->runs[i];
   forget(queue);
   queue->count = kept;
 }
@@ -52,7 +53,8 @@ void end_quiet(MergeQueue *queue) {
   queue->together_from = good_until(end.look);
   if (outcome.error != nullptr || end.left > 0)
     queue->alone_until = GetCurrentTimestamp() + kFailedMs * 1000;
-  leave_out_quiet(queue);
+  note_left(queue);
+  if (end.ended + end.left > 0) leave_out_quiet(queue);
 }
 
 bool waits_for_others(const MergeQueue *queue, const WaitingRun *run) {
@@ -86,10 +88,8 @@ int64 next_turn(const Place *place, MergeQueue *queue, Outcome *outcome, int64 *
   if (queue->next == queue->count) {
     const bool others_have_all = queue->count > 0 && queue->passed == queue->count;
     forget(queue);
-    if (others_have_all) *rest_ms = kPassedMs;
-    if (others_have_all) return 0;
-    if (GetCurrentTimestamp() < queue->good_until) {
-      *rest_ms = ms_until(queue->good_until);
+    if (others_have_all || GetCurrentTimestamp() < queue->good_until) {
+      *rest_ms = others_have_all ? kPassedMs : ms_until(queue->good_until);
       return 0;
     }
     *outcome = see(place, queue, rest_ms);

@@ -338,8 +338,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
     Outcome outcome;
     int64 rest_ms;
     const int64 run_id = next_turn(&place, &queue, &outcome, &rest_ms);
-    const bool rests = run_id == 0;
-    if (place.number == 0 && outcome.done() && (rests || now_ms() >= next_erasure_ms)) {
+    if (place.number == 0 && outcome.done() && (run_id == 0 || now_ms() >= next_erasure_ms)) {
       const int64 erasure_ms = tend_erasures();
       rest_ms = Min(rest_ms, erasure_ms);
       next_erasure_ms = now_ms() + erasure_ms;

@@ -3,7 +3,9 @@
 // cost the fetcher more than all else that it does with an answer.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "connector.hpp"

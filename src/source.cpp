@@ -1,9 +1,9 @@
 // pure: finds the source that a connector names; see source.hpp.
 #include "source.hpp"
 
-#include <utility>
-
 #include <simdjson.h>
+
+#include <utility>
 
 #include "error.hpp"
 #include "provider/listing_source.hpp"

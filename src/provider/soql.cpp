@@ -54,6 +54,7 @@ bool is_shown(const std::string &value) { return !value.empty() && value[0] == k
 // ------------------------------------------------------------------------------------------
 
 enum class Sort { kText, kId, kNumber, kBoolean, kDate, kMoment, kOther };
+
 Sort sort_of(const std::string &type) {
   static const std::set<std::string> texts = {"string", "textarea", "picklist", "phone",
                                               "email",  "url",      "combobox"};
