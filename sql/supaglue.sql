@@ -259,6 +259,7 @@ CREATE SEQUENCE supaglue_internal.run_id;
 CREATE TABLE supaglue_internal.runs (
   id bigint PRIMARY KEY,
   sync_id bigint NOT NULL UNIQUE REFERENCES supaglue_internal.syncs ON DELETE CASCADE,
+  fetch_id bigint NOT NULL,        -- the run that its fetch began with; several may share one
   worker int NOT NULL,             -- the fetcher's number; its successor takes the run over
   stage text NOT NULL CHECK (stage IN ('fetch', 'merge')),
   slot int NOT NULL,               -- the partition of the spool
@@ -284,6 +285,7 @@ CREATE TABLE supaglue_internal.runs (
   merge_strikes int NOT NULL DEFAULT 0,  -- those that failed and will again, and those that nobody saw the end of
   not_before timestamptz           -- a merge that failed, or a run whose provider wants no request, waits until then
 ) WITH (fillfactor = 50);
+CREATE INDEX ON supaglue_internal.runs (fetch_id);
 COMMENT ON TABLE supaglue_internal.runs IS 'runs under way; each is the lease of its sync';
 
 -- What a fetcher knows of the limits of a connection's provider, for people and for its successor. Written
@@ -303,11 +305,11 @@ COMMENT ON TABLE supaglue_internal.rate_limits IS 'what connections'' providers 
 
 CREATE TABLE supaglue_internal.spool (
   slot int NOT NULL,
-  run_id bigint NOT NULL,
+  fetch_id bigint NOT NULL,
   page int NOT NULL,
   cursor text NOT NULL,            -- the source's, after this page, as JSON
   packed bytea NOT NULL,
-  PRIMARY KEY (slot, run_id, page)
+  PRIMARY KEY (slot, fetch_id, page)
 ) PARTITION BY LIST (slot);
 COMMENT ON TABLE supaglue_internal.spool IS 'pages fetched and not yet merged; emptied by truncating partitions';
 DO $$

@@ -88,7 +88,7 @@ bool compare_with_range(const Batch *batch) {
     const std::string_view key(VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
     while (number <= last && view(versions.ids[number]) < key) ++number;
     if (number <= last && view(versions.ids[number]) == key)
-      comparison->changed[batch->from + static_cast<size_t>(number)] =
+      comparison->differs[batch->from + static_cast<size_t>(number)] =
           !is_stored(versions, number, row, stored->tupdesc);
   }
   SPI_freetuptable(stored);
@@ -105,29 +105,41 @@ void compare_with_probes(const Batch *batch) {
        value_of(comparison->provider_name.c_str()), value_of(static_cast<const char *>(nullptr)),
        value_of(versions.ids, versions.count), jsonbs_of(versions.raws, versions.count),
        value_of(versions.stamps, versions.count), value_of(versions.deleted, versions.count)});
-  const auto from = comparison->changed.begin() + static_cast<std::ptrdiff_t>(batch->from);
+  const auto from = comparison->differs.begin() + static_cast<std::ptrdiff_t>(batch->from);
   std::fill(from, from + versions.count, false);
   for (uint64 row = 0; row < changed; ++row)
-    comparison->changed[batch->from + static_cast<size_t>(atoi(batch->here->field(row, 0))) - 1] =
+    comparison->differs[batch->from + static_cast<size_t>(atoi(batch->here->field(row, 0))) - 1] =
         true;
 }
 
-void compare(Comparison *comparison) {
+// False: the table is none to be read here.
+bool compare_with(Comparison *comparison, Comparison::Table *stored) {
   const char *table =
-      quote_qualified_identifier(comparison->schema_name.c_str(), comparison->table_name.c_str());
-  if (!is_plain(table)) return;
-  Here *here = comparison->here != nullptr ? comparison->here : open_here(comparison->owner);
+      quote_qualified_identifier(stored->schema_name.c_str(), stored->table_name.c_str());
+  if (!is_plain(table)) return false;
+  Here *here = comparison->here != nullptr ? comparison->here : open_here(stored->owner);
   here->set_lock_timeout(kLockTimeoutMs);
   const size_t all = comparison->newest.size();
   for (size_t from = 0; from < all; from += kBatch) {
     const auto count = static_cast<int>(std::min(kBatch, all - from));
     const Batch batch = {comparison, here, table, from,
                          versions_of(comparison->newest.data() + from, count)};
-    if (!comparison->is_sparse && compare_with_range(&batch)) continue;
-    comparison->is_sparse = true;
+    if (!stored->is_sparse && compare_with_range(&batch)) continue;
+    stored->is_sparse = true;
     compare_with_probes(&batch);
   }
-  comparison->is_given_up = false;
+  return true;
+}
+
+bool compare(Comparison *comparison) {
+  const size_t count = comparison->newest.size();
+  for (Comparison::Table &table : comparison->tables) {
+    guard([&] { comparison->differs.assign(count, true); });
+    if (!compare_with(comparison, &table)) return false;
+    for (size_t i = 0; i < count; ++i)
+      if (comparison->differs[i]) comparison->changed[i] = true;
+  }
+  return true;
 }
 
 // Whether comparing is worth its while is seen after some records.
@@ -143,22 +155,25 @@ void move_out(Comparison *comparison, Page *page) {
 Comparison::Comparison(const Sync &sync)
     : application_id(sync.application_id),
       customer_id(sync.customer_id),
-      provider_name(sync.provider_name),
-      schema_name(sync.schema_name),
-      table_name(sync.table_name),
-      owner(sync.owner) {}
+      provider_name(sync.provider_name) {
+  add(sync);
+}
+
+void Comparison::add(const Sync &sync) {
+  tables.push_back({sync.schema_name, sync.table_name, sync.owner});
+}
 
 void take_out_unchanged(Comparison *comparison, Page *page) {
   if (comparison->is_given_up || page->records.empty()) return;
   guard([&] {
     newest_versions(*page, &comparison->newest);
-    comparison->changed.assign(comparison->newest.size(), true);
+    comparison->changed.assign(comparison->newest.size(), false);
   });
   MemoryContext scratch =
       AllocSetContextCreate(CurrentMemoryContext, "supaglue comparison", ALLOCSET_DEFAULT_SIZES);
   const MemoryContext caller = MemoryContextSwitchTo(scratch);
   comparison->is_given_up = true;  // unless it comes to its end
-  attempt([&] { compare(comparison); });
+  attempt([&] { comparison->is_given_up = !compare(comparison); });
   stop_stopwatch();
   MemoryContextSwitchTo(caller);
   MemoryContextDelete(scratch);

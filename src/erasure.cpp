@@ -228,7 +228,7 @@ void erase_records(const Whose *whose) {
 // Of rejected records whose sync is no more nobody can say any more whose they are.
 void erase_orphans() {
   sql("DELETE FROM supaglue_internal.spool s WHERE NOT EXISTS ("
-      " SELECT FROM supaglue_internal.runs r WHERE r.id = s.run_id)");
+      " SELECT FROM supaglue_internal.runs r WHERE r.fetch_id = s.fetch_id)");
   sql("DELETE FROM supaglue_internal.rejects j WHERE NOT EXISTS ("
       " SELECT FROM supaglue_internal.syncs s WHERE s.id = j.sync_id)");
 }

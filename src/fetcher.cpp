@@ -8,6 +8,7 @@
 #include "admission.hpp"
 #include "agenda.hpp"
 
+#include "claim.hpp"
 #include "helping.hpp"
 #include "job.hpp"
 #include "lease.hpp"
@@ -65,7 +66,7 @@ struct Fetcher {
 Admission admission(const Fetcher *fetcher) {
   const int64 now = now_ms();
   Admission admission(settings.fetch_concurrency, fetcher->agenda.is_shared());
-  for (const auto &[run_id, job] : fetcher->jobs.by_run)
+  for (const auto &[fetch_id, job] : fetcher->jobs.by_fetch)
     if (!job->parked)
       admission.count(job->connection_id, job->provider_key,
                       job->needs_token || (job->fetch != nullptr && job->fetch->waits(now)));
@@ -102,7 +103,7 @@ void forget(Fetcher *fetcher) {
   drop_refreshes(&fetcher->refreshes, &fetcher->pool);
   drop_revocations(&fetcher->revocations, &fetcher->pool);
   guard([&] {
-    fetcher->jobs.by_run.clear();
+    fetcher->jobs.by_fetch.clear();
     fetcher->jobs.budgets = Budgets();
     fetcher->agenda.clear();
     fetcher->told.clear();
@@ -118,7 +119,7 @@ void before_exit(int, Datum argument) {
   if (!fetcher->refreshes.by_connection.empty())
     finish_refreshes(&fetcher->refreshes, &fetcher->jobs);
   const bool has_taken_over = guard([&] {
-    return std::any_of(fetcher->jobs.by_run.begin(), fetcher->jobs.by_run.end(),
+    return std::any_of(fetcher->jobs.by_fetch.begin(), fetcher->jobs.by_fetch.end(),
                        [](const auto &entry) { return entry.second->taken_over > 0; });
   });
   if (was_told_to_end() && has_taken_over) work([&] { give_back_runs(fetcher->place.number); });
@@ -126,8 +127,22 @@ void before_exit(int, Datum argument) {
 
 using RunOfSync = std::unordered_map<int64, int64>;
 
-// Puts syncs into the agenda as they stand in their table: some, or with null all. Jobs whose run
-// is no more are dropped.
+// Drops the jobs of which no run is left. `runs`: of some syncs, the ones that they have now.
+void drop_jobs(Jobs *jobs, const RunOfSync *runs) {
+  const auto is_gone = [&](const LeasedRun &of_job) {
+    const auto run = runs->find(of_job.sync_id);
+    return run != runs->end() && run->second != of_job.run_id;
+  };
+  guard([&] {
+    std::erase_if(jobs->by_fetch, [&](const auto &entry) {
+      std::erase_if(entry.second->runs, is_gone);
+      return entry.second->runs.empty();
+    });
+  });
+}
+
+// Puts syncs into the agenda as they stand in their table: some, or with null all. Jobs whose runs
+// are no more are dropped.
 void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
   sql("SELECT wanted.id, s.connection_id, r.id,"
       " CASE WHEN s.id IS NULL OR r.id IS NOT NULL THEN NULL"
@@ -157,12 +172,7 @@ void read_syncs(Fetcher *fetcher, const int64 *ids, int count) {
         fetcher->agenda.put({sync_id, connection_id, provider_key(provider_name), ms_of_time(due)});
     });
   }
-  guard([&] {
-    std::erase_if(fetcher->jobs.by_run, [&](const auto &entry) {
-      const auto run = runs->find(entry.second->sync_id);
-      return run != runs->end() && run->second != entry.first;
-    });
-  });
+  drop_jobs(&fetcher->jobs, runs);
 }
 
 void read_changes(Fetcher *fetcher) {
@@ -187,7 +197,7 @@ bool take_over(Fetcher *fetcher) {
   size_t count;
   Job **jobs = all_jobs(&fetcher->jobs, &count);
   auto *own = static_cast<int64 *>(palloc(sizeof(int64) * (count + 1)));
-  for (size_t i = 0; i < count; ++i) own[i] = jobs[i]->run_id;
+  for (size_t i = 0; i < count; ++i) own[i] = jobs[i]->fetch_id;
   bool left;
   ListCell *cell;
   foreach (cell, take_over_runs(fetcher->place.number, own, static_cast<int>(count),
@@ -246,22 +256,45 @@ bool look(Fetcher *fetcher) {
     keep_alive(&fetcher->refreshes, &fetcher->jobs, fetcher->workers, fetcher->place.number);
   if (now >= fetcher->next_tidy_ms) {
     fetcher->next_tidy_ms = now + kTidyMs;
-    if (fetcher->jobs.by_run.empty()) give_back_memory();
+    if (fetcher->jobs.by_fetch.empty()) give_back_memory();
   }
   return fetcher->jobs.served;
+}
+
+bool is_leased(const List *leases, int64 sync_id) {
+  const ListCell *lease, *run;
+  foreach (lease, leases)
+    foreach (run, static_cast<const Lease *>(lfirst(lease))->runs)
+      if (static_cast<const LeasedRun *>(lfirst(run))->sync_id == sync_id) return true;
+  return false;
+}
+
+// A fetch that is claimed begins; its syncs are not due any more.
+void begin(Fetcher *fetcher, const Lease *lease) {
+  if (lease->manual) unpark(&fetcher->jobs.budgets, lease->connection_id);
+  fetcher->claimed = XactLastCommitEnd;
+  begin_job(&fetcher->jobs, lease);
+  guard([&] {
+    const ListCell *run;
+    foreach (run, lease->runs) {
+      const int64 sync_id = static_cast<const LeasedRun *>(lfirst(run))->sync_id;
+      fetcher->agenda.remove(sync_id);
+      fetcher->told.erase(sync_id);
+    }
+  });
 }
 
 // Claims some, in one transaction unless one of them is in the others' way.
 void claim(Fetcher *fetcher, const int64 *sync_ids, size_t count) {
   MemoryContext context = CurrentMemoryContext;
-  auto **leases = static_cast<Lease **>(palloc0(sizeof(Lease *) * count));
+  List *leases = NIL;
+  auto *refused = static_cast<int64 *>(palloc(sizeof(int64) * count));
+  int refused_count = 0;
   const Outcome outcome = work([&] {
     MemoryContextSwitchTo(context);
-    claim_runs(sync_ids, static_cast<int>(count), fetcher->place.number, fetcher->slot, leases);
-    auto *refused = static_cast<int64 *>(palloc(sizeof(int64) * count));
-    int refused_count = 0;
+    leases = claim_runs(sync_ids, static_cast<int>(count), fetcher->place.number, fetcher->slot);
     for (size_t i = 0; i < count; ++i)
-      if (leases[i] == nullptr) refused[refused_count++] = sync_ids[i];
+      if (!is_leased(leases, sync_ids[i])) refused[refused_count++] = sync_ids[i];
     if (refused_count > 0) read_syncs(fetcher, refused, refused_count);
   });
   if (outcome.standing != Standing::kReady) {
@@ -272,21 +305,16 @@ void claim(Fetcher *fetcher, const int64 *sync_ids, size_t count) {
     for (size_t i = 0; i < count && fetcher->jobs.served; ++i) claim(fetcher, &sync_ids[i], 1);
     return;
   }
-  for (size_t i = 0; i < count; ++i) {
-    const Lease *lease = leases[i];
-    if (!outcome.done() || lease == nullptr) {
-      // Another process has it for now (or had, a moment ago): not again in this very round.
-      guard([&] { fetcher->agenda.postpone(sync_ids[i], now_ms() + kLockRetryMs); });
-      continue;
-    }
-    if (lease->manual) unpark(&fetcher->jobs.budgets, lease->connection_id);
-    fetcher->claimed = XactLastCommitEnd;
-    begin_job(&fetcher->jobs, lease);
+  // Another process has them for now (or had, a moment ago): not again in this very round.
+  const auto postpone = [&](const int64 *ids, size_t some) {
     guard([&] {
-      fetcher->agenda.remove(sync_ids[i]);
-      fetcher->told.erase(sync_ids[i]);
+      for (size_t i = 0; i < some; ++i) fetcher->agenda.postpone(ids[i], now_ms() + kLockRetryMs);
     });
-  }
+  };
+  if (!outcome.done()) return postpone(sync_ids, count);
+  postpone(refused, static_cast<size_t>(refused_count));
+  const ListCell *lease;
+  foreach (lease, leases) begin(fetcher, static_cast<const Lease *>(lfirst(lease)));
 }
 
 void leave_parked(Fetcher *fetcher, const Agenda::Entry *syncs, size_t count) {
@@ -371,7 +399,7 @@ int64 rest_ms(const Fetcher *fetcher) {
   };
   at(fetcher->agenda.next_after(now));
   if (fetcher->crowded) at(now + kCrowdedMs);  // who merely waits gives up his slot
-  for (const auto &[run_id, job] : jobs.by_run) {
+  for (const auto &[fetch_id, job] : jobs.by_fetch) {
     if (job->not_before_ms > now) at(job->not_before_ms);
     if (job->fetch == nullptr) continue;
     // What waits for a slot or for memory is woken by who gives it up.
@@ -405,7 +433,7 @@ void tend_all(Fetcher *fetcher) {
   for (size_t i = 0; i < count; ++i) tend(fetcher, jobs[(first + i) % count]);
   if (fetcher->jobs.served)
     hand_over_jobs(&fetcher->jobs, fetcher->whole.data(), fetcher->whole.size());
-  fetcher->freed = fetcher->jobs.by_run.size() < count;
+  fetcher->freed = fetcher->jobs.by_fetch.size() < count;
   tell_budgets(&fetcher->jobs.budgets);
 }
 
@@ -437,7 +465,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_fetcher_main, argument) {
     if (woken) guard([&] { fetcher->pool.set_limits(pool_limits()); });
     tend_all(fetcher);
     if (!fetcher->jobs.served) continue;
-    const size_t runs = fetcher->jobs.by_run.size();
+    const size_t runs = count_runs(&fetcher->jobs);
     report_work(false,
                 runs == 0 ? reason_of(Standing::kReady) : format("%zu runs in progress", runs));
     woken = wait_for_work(fetcher->pool.fd(), guard([&] { return rest_ms(fetcher); }));

@@ -1,4 +1,4 @@
-// pg: the runs that a fetcher has under way. See job.hpp.
+// pg: the fetches that a fetcher has under way. See job.hpp.
 #include "job.hpp"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ Filter stamped_until(const char *stamp) {
 }
 
 void drop_job(Jobs *jobs, Job *job) {
-  guard([&] { jobs->by_run.erase(int64{job->run_id}); });
+  guard([&] { jobs->by_fetch.erase(int64{job->fetch_id}); });
 }
 
 // Whether another answer may be asked for without too much lying in memory.
@@ -137,8 +137,7 @@ Progress progress_of(const Job *job) {
 
 Lease lease_of(const Job *job) {
   Lease lease = {};
-  lease.run_id = job->run_id;
-  lease.sync_id = job->sync_id;
+  lease.fetch_id = job->fetch_id;
   lease.connection_id = job->connection_id;
   lease.slot = job->slot;
   lease.pages = job->pages;
@@ -177,16 +176,22 @@ bool is_passing(const ErrorData *error) {
 
 void count_awaited(Jobs *jobs) {
   jobs->awaited = 0;
-  for (const auto &[run_id, job] : jobs->by_run)
+  for (const auto &[fetch_id, job] : jobs->by_fetch)
     if (job->in_flight) jobs->awaited += job->weight;
 }
 
+size_t count_runs(const Jobs *jobs) {
+  size_t count = 0;
+  for (const auto &[fetch_id, job] : jobs->by_fetch) count += job->runs.size();
+  return count;
+}
+
 Job **all_jobs(const Jobs *jobs, size_t *count) {
-  *count = jobs->by_run.size();
+  *count = jobs->by_fetch.size();
   auto **all = static_cast<Job **>(palloc(sizeof(Job *) * (*count + 1)));
   guard([&] {
     Job **next = all;
-    for (const auto &[run_id, job] : jobs->by_run) *next++ = job.get();
+    for (const auto &[fetch_id, job] : jobs->by_fetch) *next++ = job.get();
   });
   return all;
 }
@@ -220,10 +225,12 @@ void begin_job(Jobs *jobs, const Lease *lease) {
   Job *job = nullptr;
   const bool made = attempt(
       [&] {
-        job = jobs->by_run.insert_or_assign(lease->run_id, std::make_unique<Job>())
+        job = jobs->by_fetch.insert_or_assign(lease->fetch_id, std::make_unique<Job>())
                   .first->second.get();
-        job->run_id = lease->run_id;
-        job->sync_id = lease->sync_id;
+        job->fetch_id = lease->fetch_id;
+        const ListCell *run;
+        foreach (run, lease->runs)
+          job->runs.push_back(*static_cast<const LeasedRun *>(lfirst(run)));
         job->connection_id = lease->connection_id;
         job->provider_key = provider_key(lease->provider_name);
         job->slot = lease->slot;
@@ -234,8 +241,14 @@ void begin_job(Jobs *jobs, const Lease *lease) {
         job->begun_ms = job->moved_at_ms = now_ms;
         job->records = lease->records_read;
         job->requests_before = lease->requests;
-        if (lease->compared_with != nullptr)
-          job->comparison = std::make_unique<Comparison>(*lease->compared_with);
+        const ListCell *sync;
+        foreach (sync, lease->compared_with) {
+          const Sync &stored = *static_cast<const Sync *>(lfirst(sync));
+          if (job->comparison == nullptr)
+            job->comparison = std::make_unique<Comparison>(stored);
+          else
+            job->comparison->add(stored);
+        }
         job->bytes_before = lease->bytes_received;
         const auto connector = Connector::builtin(lease->provider_name);
         if (connector == nullptr)
@@ -273,7 +286,7 @@ void begin_job(Jobs *jobs, const Lease *lease) {
   if (made) return;
   if (job == nullptr)
     ereport(LOG,
-            (errmsg("run " INT64_FORMAT " cannot be begun: %s", lease->run_id, raised.message)));
+            (errmsg("run " INT64_FORMAT " cannot be begun: %s", lease->fetch_id, raised.message)));
   else
     fail_job(job, &raised);
 }
@@ -338,7 +351,7 @@ void watch_job(Job *job) {
 bool suspect_under_way(const Jobs *jobs) {
   const int64 now = now_ms();
   return guard([&] {
-    return std::any_of(jobs->by_run.begin(), jobs->by_run.end(), [&](const auto &entry) {
+    return std::any_of(jobs->by_fetch.begin(), jobs->by_fetch.end(), [&](const auto &entry) {
       return entry.second->taken_over > 1 && now - entry.second->begun_ms < kSuspicionMs;
     });
   });
@@ -350,7 +363,7 @@ static bool keep_page(Job *job, const Lease *lease, const Progress *progress) {
   const int number = job->pages + 1;
   if (!keep_progress(lease, progress, number)) return false;
   guard([&] { job->packed = job->page.pack(); });
-  keep_in_spool(job->slot, job->run_id, number, job->cursor.c_str(), job->packed.data(),
+  keep_in_spool(job->slot, job->fetch_id, number, job->cursor.c_str(), job->packed.data(),
                 job->packed.size());
   return true;
 }

@@ -1,11 +1,12 @@
-// pg: the runs that a fetcher has under way, each a Fetch that waits for its provider while no
-// transaction is open: beginning one, moving it on, recording what has come. It must not know when
-// a run is due, nor where tokens come from.
+// pg: what a fetcher has under way: jobs, each a Fetch for one run or several, that waits for its
+// provider while no transaction is open: beginning one, moving it on, recording what has come. It
+// must not know when a run is due, nor where tokens come from.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "budgets.hpp"
 #include "comparison.hpp"
@@ -14,11 +15,12 @@
 
 namespace supaglue {
 
-/// A run in progress. What a transaction is still to record of it stands in `pending`.
+/// A fetch in progress. What a transaction is still to record of it stands in `pending`.
 struct Job {
   enum class Pending { kNothing, kPage, kEnd, kFailure };
 
-  int64 run_id = 0, sync_id = 0, connection_id = 0;
+  int64 fetch_id = 0, connection_id = 0;
+  std::vector<LeasedRun> runs;
   int slot = 0, pages = 0;
   int first_page = 1;       // earlier ones are of a beginning that was given up
   int restarts = 0;         // how often that was
@@ -53,7 +55,7 @@ struct Job {
 struct Jobs {
   explicit Jobs(Pool &pool_in) : pool(pool_in) {}
   Pool &pool;
-  std::map<int64, std::unique_ptr<Job>> by_run;
+  std::map<int64, std::unique_ptr<Job>> by_fetch;
   Budgets budgets;
   size_t awaited = 0;             // memory that the answers may take that are asked for
   size_t usual_weight = 2 << 20;  // of first answers to incremental runs, larger ones of late
@@ -66,7 +68,9 @@ struct Jobs {
 void count_awaited(Jobs *jobs);
 /// All of them as a plain array, in the current context.
 Job **all_jobs(const Jobs *jobs, size_t *count);
-/// Begins, or goes on with, a run that is leased.
+/// How many runs they are for.
+size_t count_runs(const Jobs *jobs);
+/// Begins, or goes on with, a fetch that is leased.
 void begin_job(Jobs *jobs, const Lease *lease);
 /// Lets the fetch go on as far as it goes without waiting. False: it waits.
 bool advance_job(Jobs *jobs, Job *job);
@@ -74,7 +78,7 @@ bool advance_job(Jobs *jobs, Job *job);
 void watch_job(Job *job);
 /// When that will be so, unless it moves.
 int64 patience_ends_ms(const Job *job);
-/// Whether a run is under way of which it is not known yet that it did not end the last process.
+/// Whether one is under way of which it is not known yet that it did not end the last process.
 bool suspect_under_way(const Jobs *jobs);
 /// Records what is pending. False: not now, or the job is no more.
 bool record_job(Jobs *jobs, Job *job);

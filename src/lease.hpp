@@ -1,6 +1,7 @@
-// pg: the rows of runs under way, which are the leases of their syncs: taking one, keeping its
-// progress, handing it on to the merger, giving it up. Transactions are the caller's. It must not
-// know how a run is fetched or merged.
+// pg: the rows of runs under way, which are the leases of their syncs: taking one over, keeping its
+// progress, handing it on to the merger, giving it up. Runs that share a fetch go this way together
+// until they are merged. Transactions are the caller's. It must not know how a run is fetched or
+// merged, nor when one begins.
 #pragma once
 
 #include "pg.hpp"
@@ -9,10 +10,15 @@
 
 namespace supaglue {
 
-/// What a fetcher needs of a run that it has leased; plain memory in the current context.
+struct LeasedRun {
+  int64 run_id, sync_id;
+};
+
+/// What a fetcher needs of a fetch that it has leased, with all the runs that it is for; plain
+/// memory in the current context.
 struct Lease {
-  int64 run_id;
-  int64 sync_id;
+  int64 fetch_id;  // the run that it began with
+  List *runs;      // of LeasedRun
   int64 connection_id;
   int slot;
   int pages;       // kept in the spool
@@ -31,8 +37,20 @@ struct Lease {
   const char *plan;        // where to go on: JSON, or null for the beginning
   const char *cursor;
   int64 records_read, requests, bytes_received;
-  const Sync *compared_with;  // whose rows most of what comes is likely to be; null: no one's
+  List *compared_with;  // Syncs whose rows most of what comes is likely to be; NIL: no one's
 };
+
+/// A lease of a fetch that is to be begun for a run.
+Lease *make_lease(const Sync *sync, int64 run_id, int slot, bool full, TimestampTz since,
+                  TimestampTz until);
+/// It is for this run, too, which reads the same.
+void add_run(Lease *lease, const Sync *sync, int64 run_id);
+
+/// What SQL reads of a run's row for run_of_row(), which is given its place in the result.
+constexpr const char *kRunColumns =
+    "id, strategy = 'full', reason, started_at, since, provider_time, records_read, requests,"
+    " bytes_received, coalesce(provider_count, -1), metadata, forced, until";
+Run *run_of_row(uint64 row = 0);
 
 /// How far a run has come.
 struct Progress {
@@ -44,16 +62,14 @@ struct Progress {
   const char *metadata;
 };
 
-/// Begins the runs that syncs are due for. A lease is null where none may begin now: the sync is
-/// gone, locked, paused, or runs already.
-void claim_runs(const int64 *sync_ids, int count, int worker, int slot, Lease **leases);
 /// How often a run may end the process that works on it, or fail its merge for good, before its
 /// sync is put in quarantine.
 constexpr int kMostStrikes = 3;
-/// Leases the runs of a fetcher's number that are being fetched, but for some: what a predecessor
+/// Leases the fetches of a fetcher's number that are under way, but for some: what a predecessor
 /// left. Each is counted; one that was taken over too often without a page having come goes into
 /// quarantine, and of those that are suspect at most one is taken, and that only when told to, so
-/// that none suffers for another. List of Lease; `left`: there are more.
+/// that none suffers for another. Runs that shared a fetch of which nothing is kept begin anew,
+/// each by itself. List of Lease; `left`: there are more.
 List *take_over_runs(int worker, const int64 *own, int count, bool take_suspect, bool *left);
 /// A fetcher ends because it is told to: that speaks against none of its runs.
 void give_back_runs(int worker);
@@ -61,56 +77,14 @@ void give_back_runs(int worker);
 /// False: one that is to be no more still lives; its runs are to be asked for again.
 bool inherit_runs(int worker, int workers);
 
-/// Records progress; with a page also that. False: the lease is lost, the run is to be dropped.
+/// Records progress; with a page also that. False: no run is left, the fetch is to be dropped.
 bool keep_progress(const Lease *lease, const Progress *progress, int pages);
-/// Runs are fetched whole: the merger's turn. Leases that are lost are left alone.
+/// Runs are fetched whole: the merger's turn. Those that are no more are left alone.
 void hand_over(const Lease *leases, const Progress *progress, int count);
-/// Ends the run as failed; `not_before_ms` as for fail_run(). False: the lease was lost before.
+/// Ends the runs as failed; `not_before_ms` as for fail_run(). False: none was left.
 bool fail_lease(const Lease *lease, const Progress *progress, const char *error_class,
                 const char *message, int64 not_before_ms);
 
-/// A run that waits to be merged.
-struct WaitingRun {
-  int64 id;
-  bool found_nothing;  // so that it may be one of those that are ended together
-};
-/// The runs that wait, at most so many, in the order in which they are to be merged; returns how
-/// many. Small runs go before large ones, but for ten minutes at most. Those that somebody merges
-/// now are among them. `small_only`: large ones are left to others.
-int waiting_runs(WaitingRun *runs, int most, bool small_only);
-/// Makes a run this merger's, over all the transactions that its merge takes, until leave_merge()
-/// or the end of the process. False: another merger has it.
-bool take_merge(int64 run_id);
-void leave_merge(int64 run_id);
-/// Where a run's pages lie, and how often its merge was tried.
-struct Fetched {
-  int64 sync_id;
-  int slot, pages, attempts;
-  int first_page, restarts;
-  int strikes;
-};
-/// Locks a run that waits to be merged for this transaction, which is its lease; waits a moment for
-/// whoever only looks at it. Null: it is no more, was postponed, or somebody else has it.
-Run *lock_merge(int64 run_id, Fetched *fetched);
-/// The plan of a run's source, as JSON.
-char *plan_of_run(int64 run_id);
-/// A run that found nothing.
-struct QuietRun {
-  Run *run;
-  int64 sync_id;
-};
-/// Locks such runs, and their syncs, that nothing but their record is to be written of: incremental
-/// ones to this database, of syncs that fare well, whose objects are stamped (so they have a
-/// watermark), and whose table has a witness or no rows. Those that wait longest first; returns how
-/// many.
-int lock_quiet(QuietRun *runs, int most);
-/// Counts a merge that begins (or one less), in a transaction of its own, so that it stays counted
-/// when the process does not see its end.
-void strike_merge(int64 run_id, int strikes);
-/// The merge failed and is to be tried again at that time.
-void postpone_merge(int64 run_id, TimestampTz not_before);
-/// When a merge that was postponed is due; DT_NOBEGIN: none waits.
-TimestampTz next_merge_at();
 /// Ends the lease; the run's record is written already.
 void end_lease(int64 run_id);
 

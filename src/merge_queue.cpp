@@ -1,7 +1,7 @@
 // pg: what a merger does next. See merge_queue.hpp.
 #include "merge_queue.hpp"
 
-#include "lease.hpp"
+#include "fetched.hpp"
 #include "pg.hpp"
 #include "quiet_runs.hpp"
 #include "settings.hpp"

@@ -2,7 +2,7 @@
 // which are ended together. It must not know how a run is merged.
 #pragma once
 
-#include "lease.hpp"
+#include "fetched.hpp"
 #include "pg.hpp"
 #include "worker.hpp"
 

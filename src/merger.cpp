@@ -8,7 +8,7 @@
 #include "epoch.hpp"
 #include "erasure_queue.hpp"
 #include "helping.hpp"
-#include "lease.hpp"
+#include "fetched.hpp"
 #include "merge.hpp"
 #include "merge_queue.hpp"
 #include "page_reader.hpp"
@@ -95,7 +95,7 @@ void make_reader(Reader *reader, const Run *run, const Sync *sync) {
 void begin_page(std::future<Page> *next, Reader *reader, const Run *run, const Sync *sync,
                 const Fetched *fetched, int number) {
   if (number > fetched->pages) return;
-  const bytea *kept = read_from_spool(fetched->slot, run->id, number);
+  const bytea *kept = read_from_spool(fetched->slot, fetched->fetch_id, number);
   const char *bytes = VARDATA_ANY(kept);
   const size_t length = VARSIZE_ANY_EXHDR(kept);
   if (*reader == nullptr && Page::is_answer({bytes, length})) make_reader(reader, run, sync);

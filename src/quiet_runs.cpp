@@ -5,7 +5,7 @@
 #include "columns.hpp"
 #include "destination.hpp"
 #include "feed.hpp"
-#include "lease.hpp"
+#include "fetched.hpp"
 #include "pg.hpp"
 #include "run.hpp"
 #include "sql.hpp"

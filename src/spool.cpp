@@ -30,7 +30,7 @@ bool holds_pages(int slot) {
 // Whether the slot holds pages of runs that are over.
 bool holds_leftovers(int slot) {
   return sql(format("SELECT FROM %s AS page WHERE NOT EXISTS (SELECT FROM supaglue_internal.runs r"
-                    " WHERE r.id = page.run_id) LIMIT 1",
+                    " WHERE r.fetch_id = page.fetch_id) LIMIT 1",
                     table_of(slot))) > 0;
 }
 
@@ -52,26 +52,27 @@ bool empty(int slot) {
 
 }  // namespace
 
-void keep_in_spool(int slot, int64 run_id, int page, const char *cursor, const char *packed,
+void keep_in_spool(int slot, int64 fetch_id, int page, const char *cursor, const char *packed,
                    size_t length) {
-  sql(format("INSERT INTO %s (slot, run_id, page, cursor, packed) VALUES ($1, $2, $3, $4, $5)",
+  sql(format("INSERT INTO %s (slot, fetch_id, page, cursor, packed) VALUES ($1, $2, $3, $4, $5)",
              table_of(slot)),
-      {int_arg(slot), int_arg(run_id), int_arg(page), text_arg(cursor), bytes_arg(packed, length)});
+      {int_arg(slot), int_arg(fetch_id), int_arg(page), text_arg(cursor),
+       bytes_arg(packed, length)});
 }
 
-char *cursor_in_spool(int slot, int64 run_id, int page) {
-  if (sql(format("SELECT cursor FROM %s WHERE slot = $1 AND run_id = $2 AND page = $3",
+char *cursor_in_spool(int slot, int64 fetch_id, int page) {
+  if (sql(format("SELECT cursor FROM %s WHERE slot = $1 AND fetch_id = $2 AND page = $3",
                  table_of(slot)),
-          {int_arg(slot), int_arg(run_id), int_arg(page)}) == 0)
+          {int_arg(slot), int_arg(fetch_id), int_arg(page)}) == 0)
     return nullptr;
   return text_at(0, 1);
 }
 
-bytea *read_from_spool(int slot, int64 run_id, int page) {
-  if (sql(format("SELECT packed FROM %s WHERE slot = $1 AND run_id = $2 AND page = $3",
+bytea *read_from_spool(int slot, int64 fetch_id, int page) {
+  if (sql(format("SELECT packed FROM %s WHERE slot = $1 AND fetch_id = $2 AND page = $3",
                  table_of(slot)),
-          {int_arg(slot), int_arg(run_id), int_arg(page)}) == 0)
-    elog(ERROR, "page %d of run " INT64_FORMAT " is not in the spool", page, run_id);
+          {int_arg(slot), int_arg(fetch_id), int_arg(page)}) == 0)
+    elog(ERROR, "page %d of fetch " INT64_FORMAT " is not in the spool", page, fetch_id);
   bytea *packed = bytes_at(0, 1);
   // Or all pages of a run would stay until the transaction ends.
   SPI_freetuptable(SPI_tuptable);

@@ -27,7 +27,7 @@ sub spooled
 	query("select supaglue.trigger_sync($sync, true)");
 	wait_until(sub { $simulator->ask('held')->{held} > 0 }, 'the third page is asked for');
 	wait_until(sub { query("select coalesce(max(pages), 0) from supaglue_internal.runs where sync_id = $sync") == 2 }, 'two pages are kept');
-	my $bytes = query('select coalesce(sum(length(packed)), 0) from supaglue_internal.spool where run_id = (select id from supaglue_internal.runs)');
+	my $bytes = query('select coalesce(sum(length(packed)), 0) from supaglue_internal.spool where fetch_id = (select fetch_id from supaglue_internal.runs)');
 	$meanwhile->() if $meanwhile;
 	$simulator->control('release', {});
 	return $bytes;

@@ -39,7 +39,7 @@ $simulator->control('hold', { match => { @of, kind => 'query_more', path_contain
 query("select supaglue.trigger_sync($sync)");
 wait_until(sub { $simulator->ask('held')->{held} > 0 && query("select coalesce(max(pages), 0) from supaglue_internal.runs") == 2 }, 'two pages are kept');
 is(query(q{select count(*) filter (where substr(packed, 1, 1) = 'A'), count(*) from supaglue_internal.spool
-	where run_id = (select id from supaglue_internal.runs)}), '1|2', 'as they came, but for the first, which decides whether a job reads the rest');
+	where fetch_id = (select fetch_id from supaglue_internal.runs)}), '1|2', 'as they came, but for the first, which decides whether a job reads the rest');
 my $asked = $simulator->counters->{query};
 query("select pg_terminate_backend(pid, 10000) from pg_stat_activity where backend_type = 'supaglue fetcher'");
 $simulator->control('release', {});
