@@ -225,6 +225,7 @@ CREATE TABLE supaglue_internal.syncs (
   data_through timestamptz,
   next_run_at timestamptz,         -- not indexed, so that updates stay HOT
   last_run_id bigint,
+  last_run_at timestamptz,         -- when that was over
   last_success_at timestamptz,
   last_full_at timestamptz,
   last_sweep_at timestamptz,       -- when the ids were last read to find those that are gone
@@ -324,8 +325,10 @@ BEGIN
   END LOOP;
 END $$;
 
+-- A ring: the writer says the slot, by the clock, and what is past its retention is truncated with its slot.
 CREATE TABLE supaglue_internal.run_log (
-  id bigint PRIMARY KEY,
+  slot int NOT NULL,
+  id bigint NOT NULL,              -- of a sequence: no two slots have the same
   sync_id bigint NOT NULL,
   status text NOT NULL CHECK (status IN ('SUCCESS', 'FAILURE')),
   strategy text NOT NULL,
@@ -345,11 +348,21 @@ CREATE TABLE supaglue_internal.run_log (
   requests bigint NOT NULL DEFAULT 0,
   bytes_received bigint NOT NULL DEFAULT 0,
   provider_count bigint,
-  warnings text[] NOT NULL DEFAULT '{}'
-);
+  warnings text[] NOT NULL DEFAULT '{}',
+  PRIMARY KEY (id, slot)
+) PARTITION BY LIST (slot);
 CREATE INDEX ON supaglue_internal.run_log (sync_id, id);
 CREATE INDEX ON supaglue_internal.run_log USING brin (finished_at);
-COMMENT ON TABLE supaglue_internal.run_log IS 'finished runs, inserted once';
+COMMENT ON TABLE supaglue_internal.run_log IS 'finished runs, inserted once; emptied by truncating partitions';
+DO $$
+BEGIN
+  FOR slot IN 0..7 LOOP
+    EXECUTE pg_catalog.format(
+      'CREATE TABLE supaglue_internal.run_log_%1$s PARTITION OF supaglue_internal.run_log FOR VALUES IN (%1$s)', slot);
+    EXECUTE pg_catalog.format(
+      'COMMENT ON TABLE supaglue_internal.run_log_%1$s IS ''partition of the log of runs''', slot);
+  END LOOP;
+END $$;
 
 CREATE TABLE supaglue_internal.rejects (
   run_id bigint NOT NULL,
@@ -424,7 +437,8 @@ CREATE UNLOGGED TABLE supaglue_internal.sync_changes (
 );
 COMMENT ON TABLE supaglue_internal.sync_changes IS 'syncs that the fetcher must look at again';
 
--- One statement for each: every call updates the extension's row.
+-- One statement for each: every call updates the extension's row. Of a partitioned table pg_dump takes the
+-- partitions.
 DO $$
 DECLARE
   name text;
@@ -432,7 +446,8 @@ BEGIN
   FOREACH name IN ARRAY ARRAY['installation', 'provider_id', 'providers', 'destination_id', 'destinations',
     'sync_config_id', 'sync_configs', 'schema_id', 'schemas', 'entity_id', 'entities', 'object_id', 'objects', 'customers',
     'connection_id', 'connections', 'field_mappings', 'entity_mappings', 'tokens',
-    'sync_id', 'syncs', 'held_deletions', 'run_id', 'run_log', 'rejects', 'event_id', 'events',
+    'sync_id', 'syncs', 'held_deletions', 'run_id', 'run_log_0', 'run_log_1', 'run_log_2', 'run_log_3',
+    'run_log_4', 'run_log_5', 'run_log_6', 'run_log_7', 'rejects', 'event_id', 'events',
     'schema_change_id', 'schema_changes', 'erasure_id', 'erasures']
   LOOP
     PERFORM pg_catalog.pg_extension_config_dump(('supaglue_internal.' || name)::regclass, '');
@@ -480,9 +495,7 @@ SELECT c.id, c.application_id, c.customer_id, p.name AS provider_name,
        coalesce(trouble.reason, c.status_reason) AS status_reason, c.account_id,
        c.account_name, coalesce(c.config ->> 'instance_url', t.base_url) AS instance_url, c.created_at,
        -- Not a column: a run must not lock the row that the token keeper may need meanwhile.
-       (SELECT pg_catalog.max(coalesce(r.finished_at, s.last_success_at))
-        FROM supaglue_internal.syncs s LEFT JOIN supaglue_internal.run_log r ON r.id = s.last_run_id
-        WHERE s.connection_id = c.id) AS last_used_at,
+       (SELECT pg_catalog.max(s.last_run_at) FROM supaglue_internal.syncs s WHERE s.connection_id = c.id) AS last_used_at,
        t.refreshed_at AS token_refreshed_at
 FROM supaglue_internal.connections c
 JOIN supaglue_internal.providers p ON p.id = c.provider_id
@@ -989,7 +1002,9 @@ BEGIN ATOMIC
   JOIN supaglue_internal.sync_configs c ON c.id = s.sync_config_id
   JOIN supaglue_internal.destinations d ON d.id = c.destination_id
   LEFT JOIN supaglue_internal.runs r ON r.sync_id = s.id
-  LEFT JOIN supaglue_internal.run_log last ON last.id = s.last_run_id AND last.status = 'SUCCESS'
+  -- The limit tells the planner that there is one: each partition may hold any id.
+  LEFT JOIN LATERAL (SELECT l.warnings, l.records_rejected FROM supaglue_internal.run_log l
+    WHERE l.id = s.last_run_id AND l.status = 'SUCCESS' LIMIT 1) AS last ON true
   WHERE s.application_id = $1 AND s.customer_id = $2 AND s.provider_name = coalesce($3, s.provider_name)
     AND ($4 IS NULL OR pg_catalog.lower(s.object) IN (pg_catalog.lower($4), pg_catalog.lower($4) || '__c'));
 END;

@@ -3,6 +3,7 @@
 #include "catalog.hpp"
 #include "pg.hpp"
 #include "run.hpp"
+#include "run_log.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
 #include "time_argument.hpp"
@@ -24,6 +25,7 @@ constexpr int kSeatMs = 5;
 
 // Ends a run that is under way, on a user's word; one that is just being merged is let be.
 void stop_run(int64 sync_id) {
+  const TimestampTz now = GetCurrentTimestamp();
   sql("WITH stopped AS ("
       " DELETE FROM supaglue_internal.runs WHERE id IN (SELECT id FROM supaglue_internal.runs"
       "  WHERE sync_id = $1 AND stage = 'fetch' FOR UPDATE)"
@@ -34,13 +36,12 @@ void stop_run(int64 sync_id) {
       "  backfill_from = least(s.backfill_from, coalesce(r.since, '-infinity')),"
       "  backfill_to = greatest(s.backfill_to, r.until)"
       "  FROM stopped r WHERE r.sync_id = s.id AND r.until IS NOT NULL) "
-      "INSERT INTO supaglue_internal.run_log (id, sync_id, status, strategy, reason, started_at, "
-      "finished_at,"
-      " error_message, records_read, requests, bytes_received, provider_count)"
-      " SELECT id, sync_id, 'FAILURE', strategy, reason, started_at, pg_catalog.clock_timestamp(),"
-      " 'stopped by pause_sync()', records_read, requests, bytes_received, provider_count FROM "
-      "stopped",
-      {int_arg(sync_id)});
+      "INSERT INTO supaglue_internal.run_log (id, sync_id, status, strategy, reason, started_at,"
+      " finished_at, error_message, records_read, requests, bytes_received, provider_count, slot)"
+      " SELECT id, sync_id, 'FAILURE', strategy, reason, started_at, $2,"
+      " 'stopped by pause_sync()', records_read, requests, bytes_received, provider_count, $3"
+      " FROM stopped",
+      {int_arg(sync_id), time_arg(now), int_arg(log_slot(now))});
 }
 
 // What a caller of wait_for_sync() waits for.

@@ -14,6 +14,7 @@
 #include "page_reader.hpp"
 #include "pg.hpp"
 #include "placement.hpp"
+#include "run_log.hpp"
 #include "settings.hpp"
 #include "spool.hpp"
 #include "sql.hpp"
@@ -282,12 +283,9 @@ void before_exit(int, Datum) {
   work([&] { strike_merge(under_way->run_id, -1); });
 }
 
-// Deletes what is past its retention, a little at a time. True: there may be more.
+// Takes away what is past its retention, a little at a time. True: there may be more.
 bool sweep() {
   static const char *const statements[] = {
-      "DELETE FROM supaglue_internal.run_log WHERE id IN (SELECT id FROM supaglue_internal.run_log"
-      " WHERE finished_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT "
-      "1000)",
       // Of events those go whose successor is past it, too, and always the oldest first: so the
       // event of a cursor is there as long as all that came after it.
       "DELETE FROM supaglue_internal.events WHERE id IN (SELECT id FROM ("
@@ -304,9 +302,10 @@ bool sweep() {
       " supaglue_internal.schema_changes"
       " WHERE at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000)",
   };
-  const int minutes[] = {settings.run_retention_min, settings.event_retention_min,
-                         settings.reject_retention_min, settings.run_retention_min};
-  bool more = false;
+  const int minutes[] = {settings.event_retention_min, settings.reject_retention_min,
+                         settings.run_retention_min};
+  bool emptied = false;
+  bool more = work([&] { emptied = empty_past_slot(); }).done() && emptied;
   for (size_t i = 0; i < lengthof(statements); ++i) {
     uint64 rows = 0;
     const Outcome outcome = work([&] { rows = sql(statements[i], {int_arg(minutes[i])}); });

@@ -8,6 +8,7 @@
 #include "fetched.hpp"
 #include "pg.hpp"
 #include "run.hpp"
+#include "run_log.hpp"
 #include "sql.hpp"
 #include "stopwatch.hpp"
 #include "sync.hpp"
@@ -129,12 +130,11 @@ Arg emitted_of(const Quiet *quiet, int count) {
   return times_of(count, [&](int i) { return quiet[i].run->emitted_at; });
 }
 
-void log_runs(const Quiet *quiet, int count) {
+void log_runs(const Quiet *quiet, int count, TimestampTz finished_at) {
   sql("INSERT INTO supaglue_internal.run_log (id, sync_id, status, strategy, reason, started_at,"
-      " finished_at, emitted_at, requests, bytes_received, provider_count)"
+      " finished_at, emitted_at, requests, bytes_received, provider_count, slot)"
       " SELECT q.id, q.sync_id, 'SUCCESS', 'incremental', q.reason, q.started_at,"
-      " pg_catalog.clock_timestamp(), q.emitted_at, q.requests, q.bytes, nullif(q.provider_count, "
-      "-1)"
+      " $9, q.emitted_at, q.requests, q.bytes, nullif(q.provider_count, -1), $10"
       " FROM ROWS FROM (pg_catalog.unnest($1::bigint[]), pg_catalog.unnest($2::bigint[]),"
       " pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::timestamptz[]),"
       " pg_catalog.unnest($5::timestamptz[]), pg_catalog.unnest($6::bigint[]),"
@@ -145,16 +145,17 @@ void log_runs(const Quiet *quiet, int count) {
        times_of(count, [&](int i) { return quiet[i].run->started_at; }), emitted_of(quiet, count),
        ints_of(count, [&](int i) { return quiet[i].run->requests; }),
        ints_of(count, [&](int i) { return quiet[i].run->bytes_received; }),
-       ints_of(count, [&](int i) { return quiet[i].run->provider_count; })});
+       ints_of(count, [&](int i) { return quiet[i].run->provider_count; }), time_arg(finished_at),
+       int_arg(log_slot(finished_at))});
 }
 
-void move_syncs_on(const Quiet *quiet, int count) {
+void move_syncs_on(const Quiet *quiet, int count, TimestampTz finished_at) {
   TimestampTz watermarks[kMost];
   for (int i = 0; i < count; ++i) watermarks[i] = watermark_after(quiet[i].sync, quiet[i].run);
   sql(R"(UPDATE supaglue_internal.syncs s SET phase = 'incremental', watermark = q.watermark,
   wide_watermark = q.wide_watermark, data_through = coalesce(q.watermark, s.data_through),
   next_run_at = q.next_run_at, last_run_id = q.run_id,
-  last_success_at = pg_catalog.clock_timestamp(),
+  last_run_at = $7, last_success_at = $7,
   incrementals_since_full = s.incrementals_since_full + 1, last_error_class = NULL,
   last_error = NULL, waiting_for = NULL, unavailable = false,
   pause_reason = CASE WHEN s.paused_by <@ '{authentication,permission,gone,quarantine}' THEN NULL
@@ -172,8 +173,8 @@ WHERE s.id = q.sync_id)",
        times_of(
            count,
            [&](int i) { return wide_watermark_after(quiet[i].sync, quiet[i].run, watermarks[i]); }),
-       times_of(count, [&](int i) { return next_run_of(quiet[i].sync); }),
-       emitted_of(quiet, count)});
+       times_of(count, [&](int i) { return next_run_of(quiet[i].sync); }), emitted_of(quiet, count),
+       time_arg(finished_at)});
 }
 
 void tell(const Quiet *quiet, int count) {
@@ -214,8 +215,9 @@ QuietEnd end_quiet_runs() {
   if (count == 0) return {0, found, look};
   for (int i = 0; i < count; ++i)
     quiet[i].run->emitted_at = emitted_after(quiet[i].sync->emitted_at);
-  log_runs(quiet, count);
-  move_syncs_on(quiet, count);
+  const TimestampTz finished_at = GetCurrentTimestamp();
+  log_runs(quiet, count, finished_at);
+  move_syncs_on(quiet, count, finished_at);
   tell(quiet, count);
   sql("DELETE FROM supaglue_internal.runs WHERE id = ANY ($1)", {run_ids_of(quiet, count)});
   sql("INSERT INTO supaglue_internal.sync_changes SELECT pg_catalog.unnest($1)",

@@ -4,6 +4,7 @@
 #include "catalog.hpp"
 #include "pg.hpp"
 #include "projection.hpp"
+#include "run_log.hpp"
 #include "schema_changes.hpp"
 #include "sql.hpp"
 #include "worker.hpp"
@@ -70,15 +71,17 @@ void error_event(const char *kind, const Sync *sync, const Run *run, const char 
         }));
 }
 
-void log_run(const Sync *sync, const Run *run, const char *status, const char *error_class,
-             const char *message) {
+/// Returns the time that is logged as the run's end.
+TimestampTz log_run(const Sync *sync, const Run *run, const char *status, const char *error_class,
+                    const char *message) {
   const bool succeeded = error_class == nullptr;
+  const TimestampTz finished_at = GetCurrentTimestamp();
   sql(R"(INSERT INTO supaglue_internal.run_log (id, sync_id, status, strategy, reason, started_at,
-  finished_at, emitted_at, error_class, error_message, records_read, records_inserted,
-  records_updated, records_unchanged, records_deleted, records_rejected, values_nulled, requests,
-  bytes_received, provider_count, warnings)
-VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp(), $7, $8, $9, $10, $11, $12, $13, $14,
-  $15, $16, $17, $18, nullif($19, -1), coalesce(pg_catalog.string_to_array($20, E'\n'), '{}')))",
+  emitted_at, error_class, error_message, records_read, records_inserted, records_updated,
+  records_unchanged, records_deleted, records_rejected, values_nulled, requests, bytes_received,
+  provider_count, warnings, finished_at, slot)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+  nullif($19, -1), coalesce(pg_catalog.string_to_array($20, E'\n'), '{}'), $21, $22))",
       {int_arg(run->id), int_arg(sync->id), text_arg(status),
        text_arg(run->full ? "full" : "incremental"), text_arg(run->reason),
        time_arg(run->started_at), time_arg(succeeded ? run->emitted_at : DT_NOBEGIN),
@@ -87,7 +90,9 @@ VALUES ($1, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp(), $7, $8, $9, $10, $
        int_arg(succeeded ? run->inserted : 0), int_arg(succeeded ? run->updated : 0),
        int_arg(succeeded ? run->unchanged : 0), int_arg(succeeded ? run->deleted : 0),
        int_arg(run->rejected), int_arg(succeeded ? run->values_nulled : 0), int_arg(run->requests),
-       int_arg(run->bytes_received), int_arg(run->provider_count), text_arg(run->warnings)});
+       int_arg(run->bytes_received), int_arg(run->provider_count), text_arg(run->warnings),
+       time_arg(finished_at), int_arg(log_slot(finished_at))});
+  return finished_at;
 }
 
 /// What a failure does to its sync.
@@ -289,11 +294,11 @@ static const char *reason_left(const Sync *sync, const Run *run) {
 
 static void finish_remap(const Sync *sync, const Run *run) {
   const char *next_reason = reason_left(sync, run);
-  log_run(sync, run, "SUCCESS", nullptr, nullptr);
-  sql("UPDATE supaglue_internal.syncs SET last_run_id = $2, emitted_at = $3, rows_stored = $4,"
-      " projection = $5, next_reason = $6, waiting_for = NULL WHERE id = $1",
+  const TimestampTz finished_at = log_run(sync, run, "SUCCESS", nullptr, nullptr);
+  sql("UPDATE supaglue_internal.syncs SET last_run_id = $2, last_run_at = $7, emitted_at = $3,"
+      " rows_stored = $4, projection = $5, next_reason = $6, waiting_for = NULL WHERE id = $1",
       {int_arg(sync->id), int_arg(run->id), time_arg(run->emitted_at), bool_arg(run->rows_stored),
-       text_arg(run->projection), text_arg(next_reason)});
+       text_arg(run->projection), text_arg(next_reason), time_arg(finished_at)});
 }
 
 static void tell_broken_mapping(const Sync *sync, const Run *run) {
@@ -333,7 +338,7 @@ static void finish_reading(const Sync *sync, const Run *run) {
   const TimestampTz next = next_run_of(sync);
   const TimestampTz watermark = watermark_after(sync, run);
   const bool is_beside = run->keys_only || !TIMESTAMP_IS_NOBEGIN(run->until);
-  log_run(sync, run, "SUCCESS", nullptr, nullptr);
+  const TimestampTz finished_at = log_run(sync, run, "SUCCESS", nullptr, nullptr);
   const SchemaChanges drift = write_schema_changes(sync, run);
   if (drift.changes != nullptr) tell_schema_changes(sync, run, drift.changes);
   // What other records hold in a field that is new, only a full run can tell.
@@ -344,7 +349,7 @@ static void finish_reading(const Sync *sync, const Run *run) {
   sql(R"(UPDATE supaglue_internal.syncs SET phase = CASE WHEN $13 THEN phase ELSE $2 END,
   watermark = $3, wide_watermark = $14, data_through = coalesce($3, data_through),
   next_run_at = CASE WHEN $13 THEN next_run_at ELSE $4 END, last_run_id = $5,
-  last_success_at = pg_catalog.clock_timestamp(),
+  last_run_at = $17, last_success_at = $17,
   last_full_at = CASE WHEN $2 = 'full' THEN $6 ELSE last_full_at END,
   last_sweep_at = CASE WHEN $16 THEN $6 ELSE last_sweep_at END,
   incrementals_since_full = CASE WHEN $2 = 'full' THEN 0 WHEN $13 THEN incrementals_since_full
@@ -365,7 +370,7 @@ WHERE id = $1)",
        bool_arg(run->rows_stored), text_arg(run->metadata), text_arg(run->projection),
        text_arg(next_reason), bool_arg(must_describe(sync, run->full, run->started_at)),
        bool_arg(is_beside), time_arg(wide_watermark_after(sync, run, watermark)),
-       text_arg(run->witness), bool_arg(run->keys_only)});
+       text_arg(run->witness), bool_arg(run->keys_only), time_arg(finished_at)});
 }
 
 void finish_run(const Sync *sync, const Run *run) {
@@ -384,9 +389,9 @@ void finish_run(const Sync *sync, const Run *run) {
 static void write_failure(const Sync *sync, const Run *run, const char *error_class,
                           const char *message, const Consequence *consequence,
                           const char *pause_reason) {
-  log_run(sync, run, "FAILURE", error_class, message);
-  sql(R"(UPDATE supaglue_internal.syncs SET last_run_id = $2, last_error_class = $3,
-  last_error = $4, consecutive_failures = consecutive_failures + 1, next_run_at = $5,
+  const TimestampTz finished_at = log_run(sync, run, "FAILURE", error_class, message);
+  sql(R"(UPDATE supaglue_internal.syncs SET last_run_id = $2, last_run_at = $12,
+  last_error_class = $3, last_error = $4, consecutive_failures = consecutive_failures + 1, next_run_at = $5,
   waiting_for = $6, unavailable = $7,
   pause_reason = CASE WHEN $8 IS NULL THEN pause_reason ELSE $9 END,
   paused_by = CASE WHEN $8 IS NULL OR $8 = ANY (paused_by) THEN paused_by
@@ -398,7 +403,7 @@ WHERE id = $1)",
       {int_arg(sync->id), int_arg(run->id), text_arg(error_class), text_arg(message),
        time_arg(time_of_ms(consequence->next_run_ms)), text_arg(consequence->waiting_for),
        bool_arg(consequence->unavailable), text_arg(consequence->pause), text_arg(pause_reason),
-       time_arg(run->since), time_arg(run->until)});
+       time_arg(run->since), time_arg(run->until), time_arg(finished_at)});
   if (strcmp(error_class, "authentication") == 0) require_reauthorization(sync, run, message);
   if (sync->consecutive_failures == 0) error_event("sync.failing", sync, run, error_class, message);
   if (consequence->pause != nullptr)

@@ -51,8 +51,8 @@ void define_settings() {
        false, PGC_SIGHUP);
   number("supaglue.min_period_ms", "The shortest period of a sync.", &s.min_period_ms, 60000, 100,
          INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
-  number("supaglue.run_retention", "How long finished runs are kept.", &s.run_retention_min,
-         30 * kDayMinutes, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN);
+  number("supaglue.run_retention", "How long finished runs are kept at least.",
+         &s.run_retention_min, 30 * kDayMinutes, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN);
   number("supaglue.event_retention", "How long events are kept.", &s.event_retention_min,
          7 * kDayMinutes, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN);
   number("supaglue.reject_retention", "How long rejected records are kept.",
