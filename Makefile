@@ -92,7 +92,7 @@ build/jsonb_of.o: test/jsonb_of.cpp build/flags
 -include build/jsonb_of.d
 
 build/unit/unit_test: $(UNIT_TESTS:test/%.cpp=build/%.o) build/jsonb_of.o $(PURE_OBJS)
-	g++ -o $@ $(sort $^) $(LIBRARIES) -lgtest -lgtest_main -lpthread
+	g++ -o $@ $(sort $^) $(LIBRARIES) -lgtest -lgtest_main -lssl -lpthread
 
 build/unit/simulator_test: $(SIMULATOR_TESTS:test/%.cpp=build/%.o) simulator
 	g++ -o $@ $(filter build/unit/%,$^) $$(ls build/simulator/*.o | grep -v /main.o) \
