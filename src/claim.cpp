@@ -5,6 +5,7 @@
 
 #include "columns.hpp"
 #include "pg.hpp"
+#include "projection.hpp"
 #include "source.hpp"
 #include "sql.hpp"
 #include "worker.hpp"
@@ -17,32 +18,16 @@ namespace {
 struct Claim {
   Sync *sync;
   Run *run;
-  bool is_asked;  // the caller's; another begins only if it shares the fetch of one that is
-  int leader;     // whose fetch it shares, by its place; its own when it begins one
+  int leader;  // whose fetch it shares, by its place; its own when it begins one
 };
 
-/// The syncs that are asked for and those that may share a fetch with one of them: they are due,
-/// too, and read an object of the same connection that may be the same, for all that their own rows
-/// tell. Returns how many; `ids` begins with those that are asked for.
-int with_companions(const int64 *asked, int count, int64 **ids) {
-  const uint64 found = sql(
-      "SELECT DISTINCT s.id FROM supaglue_internal.syncs a"
-      " JOIN supaglue_internal.objects ao ON ao.id = a.object_id"
-      " JOIN supaglue_internal.syncs s ON s.connection_id = a.connection_id AND s.id <> ALL ($1)"
-      " JOIN supaglue_internal.objects o ON o.id = s.object_id"
-      " WHERE a.id = ANY ($1) AND s.paused_by = '{}' AND (s.triggered OR s.next_run_at IS NULL"
-      "      OR s.next_run_at <= pg_catalog.clock_timestamp())"
-      " AND (o.object = ao.object"
-      "      OR o.object_type IN ('common', 'entity') OR ao.object_type IN ('common', 'entity'))",
-      {ints_arg(asked, count)});
-  *ids = static_cast<int64 *>(palloc(sizeof(int64) * (static_cast<uint64>(count) + found)));
-  std::copy(asked, asked + count, *ids);
-  for (uint64 row = 0; row < found; ++row) (*ids)[count + static_cast<int>(row)] = int_at(row, 1);
-  return count + static_cast<int>(found);
-}
+struct Claims {
+  Claim *all;
+  int count;
+};
 
-/// Keeps the claims of syncs that may run now. Their rows are locked: what is said of them stands.
-int keep_runnable(Claim *claims, int count) {
+/// Of syncs, which are locked so that what is said of them stands, those that may run now.
+int keep_runnable(Sync **syncs, int count) {
   // Somebody who asks for a run overrules a pause by a user, but no other.
   const auto runnable = static_cast<int>(sql(
       "SELECT s.id FROM supaglue_internal.syncs s WHERE s.id = ANY ($1)"
@@ -52,10 +37,10 @@ int keep_runnable(Claim *claims, int count) {
       " AND (s.triggered OR s.backfill_asked OR s.next_reason = 'mapping' OR s.next_run_at IS NULL"
       "      OR s.next_run_at <= pg_catalog.clock_timestamp())"
       " ORDER BY s.id",
-      {ints_of(count, [&](int i) { return claims[i].sync->id; })}));
+      {ints_of(count, [&](int i) { return syncs[i]->id; })}));
   int kept = 0;
   for (int i = 0; i < count && kept < runnable; ++i)
-    if (claims[i].sync->id == int_at(static_cast<uint64>(kept), 1)) claims[kept++] = claims[i];
+    if (syncs[i]->id == int_at(static_cast<uint64>(kept), 1)) syncs[kept++] = syncs[i];
   return kept;
 }
 
@@ -120,30 +105,70 @@ bool read_same(const Claim *a, const Claim *b) {
          know_same(a, b) && want_same_fields(a->sync, b->sync);
 }
 
-/// Puts those together that share a fetch: with one of them one begins it, and all read from where
-/// the first of their watermarks says.
-int share_fetches(Claim *claims, int count) {
-  auto *shared = static_cast<Claim *>(palloc(sizeof(Claim) * Max(count, 1)));
-  int kept = 0;
-  const auto take = [&](Claim claim) {
-    for (claim.leader = 0; claim.leader < kept; ++claim.leader)
-      if (shared[claim.leader].leader == claim.leader && read_same(&shared[claim.leader], &claim))
-        break;
-    if (claim.leader == kept && !claim.is_asked) return;
-    shared[kept++] = claim;
-    Run *first = shared[claim.leader].run;
+/// Takes the syncs that may run. Those who share a fetch do so with the first of them, which reads
+/// from where the earliest of their watermarks says.
+void take(Claims *claims, const int64 *sync_ids, int count, bool is_asked) {
+  if (count == 0) return;
+  auto **syncs = static_cast<Sync **>(palloc(sizeof(Sync *) * static_cast<size_t>(count)));
+  const int runnable = keep_runnable(syncs, lock_syncs(sync_ids, count, syncs));
+  for (int i = 0; i < runnable; ++i) {
+    Claim claim = {syncs[i], plan(syncs[i]), 0};
+    while (claim.leader < claims->count && (claims->all[claim.leader].leader != claim.leader ||
+                                            !read_same(&claims->all[claim.leader], &claim)))
+      ++claim.leader;
+    if (claim.leader == claims->count && !is_asked) continue;
+    claims->all[claims->count++] = claim;
+    Run *first = claims->all[claim.leader].run;
     first->since = Min(first->since, claim.run->since);
-  };
-  for (const bool asked : {true, false})
-    for (int i = 0; i < count; ++i)
-      if (claims[i].is_asked == asked) take(claims[i]);
-  for (int i = 0; i < kept; ++i) {
-    claims[i] = shared[i];
-    const Run *first = claims[claims[i].leader].run;
-    claims[i].run->since = first->since;
-    claims[i].run->started_at = first->started_at;
   }
-  return kept;
+}
+
+/// Runs that share a fetch begin at one time and read from one watermark.
+void begin_together(const Claims *claims) {
+  for (int i = 0; i < claims->count; ++i) {
+    const Run *first = claims->all[claims->all[i].leader].run;
+    claims->all[i].run->since = first->since;
+    claims->all[i].run->started_at = first->started_at;
+  }
+}
+
+/// Of a sync as `find_companions()` finds it, what it reads.
+const char *remote_object_at(uint64 row) {
+  const char *type = text_at(row, 4), *object = text_at(row, 5);
+  if (strcmp(type, "standard") == 0 || strcmp(type, "custom") == 0) return object;
+  const RemoteObject *remote = load_remote_object(int_at(row, 3), int_at(row, 2));
+  return remote == nullptr ? nullptr : remote->object;
+}
+
+/// Other syncs that are due, too, and read an object that one of those that begin reads; returns
+/// how many. They are looked for because they may be waiting for a slot that they need not have.
+int find_companions(const Claims *claims, int64 **ids) {
+  const auto found = static_cast<int>(sql(
+      "SELECT DISTINCT s.id, s.connection_id, s.object_id, o.object_type, o.object"
+      " FROM supaglue_internal.syncs a"
+      " JOIN supaglue_internal.objects ao ON ao.id = a.object_id"
+      " JOIN supaglue_internal.syncs s ON s.connection_id = a.connection_id AND s.id <> ALL ($1)"
+      " JOIN supaglue_internal.objects o ON o.id = s.object_id"
+      " WHERE a.id = ANY ($1) AND s.paused_by = '{}' AND (s.triggered OR s.next_run_at IS NULL"
+      "      OR s.next_run_at <= pg_catalog.clock_timestamp())"
+      " AND (o.object = ao.object"
+      "      OR o.object_type IN ('common', 'entity') OR ao.object_type IN ('common', 'entity'))",
+      {ints_of(claims->count, [&](int i) { return claims->all[i].sync->id; })}));
+  SPITupleTable *rows = SPI_tuptable;
+  *ids = static_cast<int64 *>(palloc(sizeof(int64) * static_cast<size_t>(Max(found, 1))));
+  int count = 0;
+  for (int row = 0; row < found; ++row) {
+    SPI_tuptable = rows;  // loading leaves its own there
+    const auto place = static_cast<uint64>(row);
+    const int64 id = int_at(place, 1), connection_id = int_at(place, 2);
+    const char *object = remote_object_at(place);
+    const auto reads_it = [&](const Claim &claim) {
+      return claim.sync->connection_id == connection_id && object != nullptr &&
+             claim.sync->remote_object != nullptr && strcmp(claim.sync->remote_object, object) == 0;
+    };
+    if (std::any_of(claims->all, claims->all + claims->count, reads_it)) (*ids)[count++] = id;
+  }
+  return count;
 }
 
 /// Whether a run takes with it what backfill() asked for. A full run for want of a watermark or of
@@ -203,20 +228,17 @@ List *lease_fetches(const Claim *claims, int count, int slot) {
 }  // namespace
 
 List *claim_runs(const int64 *sync_ids, int count, int worker, int slot) {
-  int64 *ids;
-  const int wanted = with_companions(sync_ids, count, &ids);
-  auto **syncs = static_cast<Sync **>(palloc(sizeof(Sync *) * Max(wanted, 1)));
-  auto *claims = static_cast<Claim *>(palloc(sizeof(Claim) * Max(wanted, 1)));
-  int claimed = lock_syncs(ids, wanted, syncs);
-  for (int i = 0; i < claimed; ++i)
-    claims[i] = {syncs[i], nullptr,
-                 std::find(sync_ids, sync_ids + count, syncs[i]->id) != sync_ids + count, i};
-  claimed = keep_runnable(claims, claimed);
-  for (int i = 0; i < claimed; ++i) claims[i].run = plan(claims[i].sync);
-  claimed = share_fetches(claims, claimed);
-  begin_runs(claims, claimed, worker, slot);
-  take_wishes(claims, claimed);
-  return lease_fetches(claims, claimed, slot);
+  Claims claims = {static_cast<Claim *>(palloc(sizeof(Claim) * Max(count, 1))), 0};
+  take(&claims, sync_ids, count, true);
+  int64 *companions = nullptr;
+  const int more = claims.count == 0 ? 0 : find_companions(&claims, &companions);
+  claims.all =
+      static_cast<Claim *>(repalloc(claims.all, sizeof(Claim) * (claims.count + more + 1)));
+  take(&claims, companions, more, false);
+  begin_together(&claims);
+  begin_runs(claims.all, claims.count, worker, slot);
+  take_wishes(claims.all, claims.count);
+  return lease_fetches(claims.all, claims.count, slot);
 }
 
 }  // namespace supaglue
