@@ -2,6 +2,7 @@
 #include "batch.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include "pure.hpp"
 
@@ -11,6 +12,10 @@ void newest_versions(const Page &page, std::vector<const Record *> *newest) {
   newest->clear();
   newest->reserve(page.records.size());
   for (const Record &record : page.records) newest->push_back(&record);
+  // Nearly always they come like that.
+  const auto is_before = [](const Record *a, const Record *b) { return a->id < b->id; };
+  if (std::adjacent_find(newest->begin(), newest->end(), std::not_fn(is_before)) == newest->end())
+    return;
   std::stable_sort(newest->begin(), newest->end(), [](const Record *a, const Record *b) {
     return a->id != b->id ? a->id < b->id : a->modified < b->modified;
   });
