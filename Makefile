@@ -15,7 +15,7 @@ OBJS = $(SOURCES:.cpp=.o)
 SHLIB_EXPORTS = src/exports.txt
 
 # pg_regress inputs in the order in which they run: the first creates the extension, the others use it.
-REGRESS = providers destinations sync_configs connections schemas entities rights tokens managed_auth materialize deletions newest projections remote steering door jsonb live metadata passthrough drift erasure apply
+REGRESS = providers destinations sync_configs connections schemas entities rights tokens managed_auth materialize deletions newest projections remote steering door jsonb id_set live metadata passthrough drift erasure apply
 # Isolation specs, under test/isolation/specs.
 ISOLATION = configuration feed
 
@@ -111,11 +111,12 @@ build/bench/quiet_provider: bench/quiet_provider.cpp build/flags
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) -o $@ $<
 
-# What sql/door.sql and sql/jsonb.sql load: it raises at each door between C++ and Postgres, and compares jsonb.
+# What sql/door.sql, sql/jsonb.sql and sql/id_set.sql load: it raises at each door between C++ and Postgres, compares
+# jsonb, and fills sets of ids.
 build/door_test.o: test/door/door_test.cpp build/flags
 	$(CXX) $(CXXFLAGS) $(CPPFLAGS) -Itest -c -o $@ $<
 -include build/door_test.d
-build/supaglue_door_test.so: build/door_test.o build/jsonb_of.o $(addprefix src/,pg.o error.o json.o jsonb.o provider/json_answer.o)
+build/supaglue_door_test.so: build/door_test.o build/jsonb_of.o $(addprefix src/,pg.o id_set.o error.o json.o jsonb.o provider/json_answer.o)
 	g++ -shared -o $@ $^ -lsimdjson -Wl,-Bsymbolic
 
 .PHONY: force unit-programs unit bench-pieces simulator lint format

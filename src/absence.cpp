@@ -5,6 +5,7 @@
 #include "absence.hpp"
 
 #include "held_deletions.hpp"
+#include "id_set.hpp"
 #include "pg.hpp"
 #include "postponed.hpp"
 #include "sql.hpp"
@@ -15,11 +16,6 @@ namespace {
 
 constexpr int kStep = 5000;  // ids of a statement
 
-// How a record was seen. It stands behind the id, after a byte that no id has and that is the least
-// of all: so the order is still that of the ids.
-constexpr char kCame = 'c', kStored = 's';
-constexpr int kMarkLength = 2;
-
 constexpr double kStopShare = 0.2;
 constexpr int64 kStopRows = 50;
 
@@ -28,15 +24,16 @@ constexpr int64 kStopRows = 50;
 struct Absence {
   AbsentMarking marking;
   MemoryContext context;
-  MemoryContext scratch;   // a step
-  Tuplesortstate *seen;    // ids of the run; may spill to disk
-  text *current;           // the id of one; null: the end
-  bool came;               // some version of it, not just the word that it is stored
-  bool found;              // among the stored
-  int64 lost;              // stored ids that are not
-  int64 different;         // ids that were read of them
-  Postponed *postponed;    // is told of each; or null
-  Tuplesortstate *absent;  // ids that are stored, were not seen, and are not held already
+  MemoryContext scratch;  // a step
+  IdSet *seen;            // ids of the run; marked when some version came, not just the word that
+                          // it is stored
+  Member current;         // one of them
+  bool at_end;            // there is none
+  bool found;             // it is among the stored
+  int64 lost;             // stored ids that are not
+  int64 different;        // ids that were read of them
+  Postponed *postponed;   // is told of each; or null
+  IdSet *absent;          // ids that are stored, were not seen, and are not held already
   int64 absent_count;
   int64 stored;  // rows that were there before the run and are not deleted
   bool has_held;
@@ -45,10 +42,11 @@ struct Absence {
 namespace {
 
 // Stored ids after $4, in the order of the bytes. For a sweep, deleted ones too: without them the
-// rows themselves would be read, and the index is enough where the table is vacuumed.
+// rows themselves would be read, and the index is enough where the table is vacuumed. What is
+// selected is what it is ordered by, or it would be computed twice.
 char *walk_statement(const AbsentMarking *marking) {
   return format(
-      R"(SELECT t.id FROM %s AS t
+      R"(SELECT t.id COLLATE "C" FROM %s AS t
 WHERE t._supaglue_application_id = $1::text AND t._supaglue_customer_id = $2::text
   AND t._supaglue_provider_name = $3::text AND t.id COLLATE "C" > $4::text
   %s
@@ -89,71 +87,30 @@ void mark(const AbsentMarking *marking, const char *statement, const Text *ids, 
        value_of(marking->emitted_at), value_of(ids, count)}));
 }
 
-Text copy_of(const char *id) {
-  const char *copy = pstrdup(id);
-  return {copy, static_cast<int>(strlen(copy))};
+Text copy_of(std::string_view id) {
+  return {pnstrdup(id.data(), id.size()), static_cast<int>(id.size())};
 }
 
-Datum datum_of_id(const Text *id) {
-  return PointerGetDatum(cstring_to_text_with_len(id->data, id->length));
-}
-
-void note(Absence *absence, std::string_view id, char how) {
-  const size_t length = id.size() + kMarkLength;
-  auto *marked = static_cast<text *>(palloc(VARHDRSZ + length));
-  SET_VARSIZE(marked, VARHDRSZ + length);
-  memcpy(VARDATA(marked), id.data(), id.size());
-  VARDATA(marked)[id.size()] = '\0';
-  VARDATA(marked)[id.size() + 1] = how;
-  tuplesort_putdatum(absence->seen, PointerGetDatum(marked), false);
-}
-
-/// The next sighting, without its mark; null at the end.
-text *next_sighting(Absence *absence, bool *came) {
-  Datum value;
-  bool null;
-  if (!next_datum(absence->seen, &value, &null)) return nullptr;
-  text *id = DatumGetTextP(value);
-  *came = VARDATA(id)[VARSIZE(id) - VARHDRSZ - 1] == kCame;
-  SET_VARSIZE(id, VARSIZE(id) - kMarkLength);
-  return id;
-}
-
-/// The next different id that the run saw.
-void advance(Absence *absence) {
-  text *last = absence->current;
-  bool last_came = absence->came;
-  int64 sightings = 1;
-  const MemoryContext caller = MemoryContextSwitchTo(absence->context);
-  for (;;) {
-    absence->current = next_sighting(absence, &absence->came);
-    if (absence->current == nullptr) break;
-    const size_t length = VARSIZE_ANY_EXHDR(absence->current);
-    if (last == nullptr || VARSIZE_ANY_EXHDR(last) != length ||
-        memcmp(VARDATA_ANY(last), VARDATA_ANY(absence->current), length) != 0) {
-      ++absence->different;
-      break;
-    }
-    pfree(absence->current);
-    ++sightings;
-    last_came = last_came || absence->came;
-  }
-  if (last != nullptr && !last_came && !absence->found) ++absence->lost;
+void see_next(Absence *absence) {
   absence->found = false;
-  if (last != nullptr && absence->postponed != nullptr)
-    judge_postponed(absence->postponed, last, sightings);
-  if (last != nullptr) pfree(last);
-  MemoryContextSwitchTo(caller);
+  absence->at_end = !next_id(absence->seen, &absence->current);
+  if (!absence->at_end) ++absence->different;
+}
+
+/// Leaves one id that the run saw for the next.
+void advance(Absence *absence) {
+  const Member *current = &absence->current;
+  if (!current->marked && !absence->found) ++absence->lost;
+  if (absence->postponed != nullptr)
+    judge_postponed(absence->postponed, current->id, current->times);
+  see_next(absence);
 }
 
 /// Whether the run has seen an id; ids are asked for in ascending order.
-bool was_seen(Absence *absence, const char *id) {
-  const size_t length = strlen(id);
-  for (; absence->current != nullptr; advance(absence)) {
-    const size_t seen_length = VARSIZE_ANY_EXHDR(absence->current);
-    const int common = memcmp(VARDATA_ANY(absence->current), id, Min(seen_length, length));
-    if (common > 0 || (common == 0 && seen_length >= length))
-      return absence->found = common == 0 && seen_length == length;
+bool was_seen(Absence *absence, std::string_view id) {
+  for (; !absence->at_end; advance(absence)) {
+    const int order = absence->current.id.compare(id);
+    if (order >= 0) return absence->found = order == 0;
   }
   return false;
 }
@@ -171,7 +128,7 @@ void sort_out(Absence *absence, const char *statement, const Text *ids, int coun
       ++next;
       continue;
     }
-    tuplesort_putdatum(absence->absent, datum_of_id(&ids[i]), false);
+    add_id(absence->absent, {ids[i].data, static_cast<size_t>(ids[i].length)}, false);
     ++absence->absent_count;
   }
   mark(&absence->marking, statement, held.ids, held.count);
@@ -197,28 +154,40 @@ int leave_out_deleted(const Absence *absence, Text *ids, int count) {
   return left;
 }
 
+// A step of the walk.
+struct Step {
+  Absence *absence;
+  int64 rows;
+  char *last;    // its last id, when more may follow
+  Text *absent;  // ids of it
+  int count;
+};
+
+void take_stored(void *of, std::string_view id) {
+  auto *step = static_cast<Step *>(of);
+  const MemoryContext caller = MemoryContextSwitchTo(step->absence->scratch);
+  if (!was_seen(step->absence, id)) step->absent[step->count++] = copy_of(id);
+  if (++step->rows == kStep) step->last = pnstrdup(id.data(), id.size());
+  MemoryContextSwitchTo(caller);
+}
+
 /// One step of the walk: the stored ids after `after`; returns the last of them, or null at the
 /// end.
 char *walk_after(Absence *absence, const char *walk, const char *marks, const char *after) {
   const Sync *sync = absence->marking.sync;
-  Destination *destination = absence->marking.destination;
-  const uint64 rows =
-      destination->execute(walk, {value_of(sync->application_id), value_of(sync->customer_id),
-                                  value_of(sync->provider_name), value_of(after)});
   const MemoryContext caller = MemoryContextSwitchTo(absence->scratch);
-  auto *absent = static_cast<Text *>(palloc(sizeof(Text) * kStep));
-  int count = 0;
-  for (uint64 row = 0; row < rows; ++row) {
-    const char *id = destination->field(row, 0);
-    if (!was_seen(absence, id)) absent[count++] = copy_of(id);
-  }
-  const char *last = rows == kStep ? pstrdup(destination->field(rows - 1, 0)) : nullptr;
-  const int left =
-      absence->marking.run->keys_only ? leave_out_deleted(absence, absent, count) : count;
-  absence->stored += static_cast<int64>(rows) - (count - left);
-  sort_out(absence, marks, absent, left);
+  Step step = {absence, 0, nullptr, static_cast<Text *>(palloc(sizeof(Text) * kStep)), 0};
+  absence->marking.destination->stream(walk,
+                                       {value_of(sync->application_id), value_of(sync->customer_id),
+                                        value_of(sync->provider_name), value_of(after)},
+                                       take_stored, &step);
+  const int left = absence->marking.run->keys_only
+                       ? leave_out_deleted(absence, step.absent, step.count)
+                       : step.count;
+  absence->stored += step.rows - (step.count - left);
+  sort_out(absence, marks, step.absent, left);
   MemoryContextSwitchTo(caller);
-  char *result = last == nullptr ? nullptr : pstrdup(last);
+  char *result = step.last == nullptr ? nullptr : pstrdup(step.last);
   MemoryContextReset(absence->scratch);
   CHECK_FOR_INTERRUPTS();
   return result;
@@ -249,10 +218,9 @@ void mark_or_hold(Absence *absence, bool holds, const char *statement) {
     auto *ids = static_cast<Text *>(palloc(sizeof(Text) * kStep));
     int count = 0;
     for (; more && count < kStep;) {
-      Datum value;
-      bool null;
-      more = next_datum(absence->absent, &value, &null);
-      if (more) ids[count++] = copy_of(TextDatumGetCString(value));
+      Member member;
+      more = next_id(absence->absent, &member);
+      if (more) ids[count++] = copy_of(member.id);
     }
     if (count > 0 && holds) hold(absence->marking.sync->id, ids, count);
     if (count > 0 && !holds) mark(&absence->marking, statement, ids, count);
@@ -275,16 +243,9 @@ void settle(Absence *absence, const char *marks) {
   if (unsure) absence->absent_count = 0;
   const bool holds = must_hold(absence);
   if (absence->has_held) forget_held(absence->marking.sync->id);
-  tuplesort_performsort(absence->absent);
   if (!unsure) mark_or_hold(absence, holds, marks);
-  tuplesort_end(absence->absent);
   run->held = holds ? absence->absent_count : 0;
   run->held_of = absence->stored;
-}
-
-Tuplesortstate *begin_sort() {
-  return tuplesort_begin_datum(TEXTOID, TextLessOperator, C_COLLATION_OID, false, work_mem, nullptr,
-                               false);
 }
 
 }  // namespace
@@ -295,32 +256,25 @@ Absence *begin_absence(const AbsentMarking *marking) {
   absence->context = CurrentMemoryContext;
   absence->scratch =
       AllocSetContextCreate(absence->context, "supaglue absence", ALLOCSET_DEFAULT_SIZES);
-  absence->seen = begin_sort();
+  absence->seen = make_id_set();
   return absence;
 }
 
 void note_seen(Absence *absence, const std::vector<const Record *> *records) {
-  const MemoryContext caller = MemoryContextSwitchTo(absence->scratch);
-  for (const Record *record : *records) note(absence, record->id, kCame);
-  MemoryContextSwitchTo(caller);
-  MemoryContextReset(absence->scratch);
+  for (const Record *record : *records) add_id(absence->seen, record->id, true);
 }
 
 void note_stored(Absence *absence, const std::vector<std::string_view> *ids) {
-  const MemoryContext caller = MemoryContextSwitchTo(absence->scratch);
-  for (const std::string_view id : *ids) note(absence, id, kStored);
-  MemoryContextSwitchTo(caller);
-  MemoryContextReset(absence->scratch);
+  for (const std::string_view id : *ids) add_id(absence->seen, id, false);
 }
 
 Settled settle_absent(Absence *absence, Postponed *postponed) {
   const AbsentMarking &marking = absence->marking;
   const MemoryContext caller = MemoryContextSwitchTo(absence->context);
-  absence->absent = begin_sort();
+  absence->absent = make_id_set();
   absence->has_held = marking.run->rejected == 0 && has_held(marking.sync->id);
   absence->postponed = postponed;
-  tuplesort_performsort(absence->seen);
-  advance(absence);
+  see_next(absence);
   const char *walk = walk_statement(&marking);
   const char *marks = mark_statement(marking.table);
   for (char *after = pstrdup(""); after != nullptr;) {
@@ -328,14 +282,15 @@ Settled settle_absent(Absence *absence, Postponed *postponed) {
     pfree(after);
     after = last;
   }
-  while (absence->current != nullptr) advance(absence);
-  tuplesort_end(absence->seen);
+  while (!absence->at_end) advance(absence);
+  end_id_set(absence->seen);
   if (absence->lost == 0) settle(absence, marks);
+  end_id_set(absence->absent);
   MemoryContextSwitchTo(caller);
   return {absence->different, absence->lost};
 }
 
-void end_absence(Absence *absence) { tuplesort_end(absence->seen); }
+void end_absence(Absence *absence) { end_id_set(absence->seen); }
 
 void mark_held(const AbsentMarking *marking) {
   MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "supaglue held deletions",

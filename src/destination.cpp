@@ -135,7 +135,7 @@ class LocalDestination final : public Here {
       : owner_(owner), plans_(plans), scratch_(scratch) {}
 
   uint64 execute(const char *statement, std::initializer_list<Value> args) override {
-    return run(statement, args, true);
+    return run(statement, args, true, nullptr);
   }
   void send(const char *statement, std::initializer_list<Value> args, void (*take)(void *),
             void *of) override {
@@ -144,8 +144,10 @@ class LocalDestination final : public Here {
   }
   void take_sent() override {}
   uint64 read(const char *statement, std::initializer_list<Value> args) override {
-    return run(statement, args, false);
+    return run(statement, args, false, nullptr);
   }
+  void stream(const char *statement, std::initializer_list<Value> args,
+              void (*take)(void *, std::string_view), void *of) override;
   const char *field(uint64 row, int column) override { return fields_[row * columns_ + column]; }
   void set_lock_timeout(int ms) override { lock_timeout_ms_ = ms; }
   void begin() override;
@@ -157,8 +159,10 @@ class LocalDestination final : public Here {
   void pin_settings() const;
   Oid role_for(SPIPlanPtr plan) const;
   Datum datum_of(const Value &value) const;
-  uint64 run(const char *statement, std::initializer_list<Value> args, bool as_texts);
-  int execute_planned(const char *statement, std::initializer_list<Value> args);
+  uint64 run(const char *statement, std::initializer_list<Value> args, bool as_texts,
+             DestReceiver *receiver);
+  int execute_planned(const char *statement, std::initializer_list<Value> args,
+                      DestReceiver *receiver);
   void keep_result();
 
   Oid owner_;
@@ -214,24 +218,27 @@ Datum LocalDestination::datum_of(const Value &value) const {
   }
 }
 
-int LocalDestination::execute_planned(const char *statement, std::initializer_list<Value> args) {
+/// With a receiver the rows go to it, and not to SPI_tuptable.
+int LocalDestination::execute_planned(const char *statement, std::initializer_list<Value> args,
+                                      DestReceiver *receiver) {
   const int count = static_cast<int>(args.size());
   auto *types = static_cast<Oid *>(palloc(sizeof(Oid) * count));
-  auto *datums = static_cast<Datum *>(palloc0(sizeof(Datum) * count));
-  auto *nulls = static_cast<char *>(palloc(count));
+  SPIExecuteOptions options = {};
+  options.params = makeParamList(count);
+  options.dest = receiver;
   int i = 0;
   for (const Value &value : args) {
     types[i] = type_of(value.kind);
     const bool null = value.kind == Value::Kind::kText && value.one.data == nullptr;
-    nulls[i] = null ? 'n' : ' ';
-    if (!null) datums[i] = datum_of(value);
+    options.params->params[i] = {null ? static_cast<Datum>(0) : datum_of(value), null,
+                                 PARAM_FLAG_CONST, types[i]};
     ++i;
   }
   SPIPlanPtr plan = plans_->prepared(statement, types, count);
   MemoryContextSwitchTo(scratch_);  // SPI left its own, which lives as long as the transaction
   become(role_for(plan), true);
   plan_for_any_size(plan);
-  return SPI_execute_plan(plan, datums, nulls, false, 0);
+  return SPI_execute_plan_extended(plan, &options);
 }
 
 /// As texts of our own, because others use SPI before the fields are read.
@@ -249,15 +256,15 @@ void LocalDestination::keep_result() {
 }
 
 uint64 LocalDestination::run(const char *statement, std::initializer_list<Value> args,
-                             bool as_texts) {
+                             bool as_texts, DestReceiver *receiver) {
   MemoryContextReset(scratch_);
   const MemoryContext caller = MemoryContextSwitchTo(scratch_);
   const Identity identity = become(owner_, true);
   const int level = NewGUCNestLevel();
   pin_settings();
   start_stopwatch();
-  const int result =
-      args.size() == 0 ? SPI_execute(statement, false, 0) : execute_planned(statement, args);
+  const int result = args.size() == 0 ? SPI_execute(statement, false, 0)
+                                      : execute_planned(statement, args, receiver);
   stop_stopwatch();
   if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
   const uint64 rows = SPI_processed;
@@ -267,6 +274,36 @@ uint64 LocalDestination::run(const char *statement, std::initializer_list<Value>
   restore(identity);
   MemoryContextSwitchTo(caller);
   return rows;
+}
+
+// The rows of a statement, each of one text, go through it to whoever takes them.
+struct TextReceiver {
+  DestReceiver receiver;
+  void (*take)(void *, std::string_view);
+  void *of;
+};
+
+bool receive_text(TupleTableSlot *row, DestReceiver *receiver) {
+  const auto *self = reinterpret_cast<TextReceiver *>(receiver);
+  bool null;
+  const Datum datum = slot_getattr(row, 1, &null);
+  text *value = DatumGetTextPP(datum);
+  self->take(self->of, {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)});
+  if (PointerGetDatum(value) != datum) pfree(value);  // it was compressed
+  return true;
+}
+
+void LocalDestination::stream(const char *statement, std::initializer_list<Value> args,
+                              void (*take)(void *, std::string_view), void *of) {
+  TextReceiver receiver = {};
+  receiver.receiver.receiveSlot = receive_text;
+  receiver.receiver.rStartup = [](DestReceiver *, int, TupleDesc) {};
+  receiver.receiver.rShutdown = [](DestReceiver *) {};
+  receiver.receiver.rDestroy = [](DestReceiver *) {};
+  receiver.receiver.mydest = DestNone;
+  receiver.take = take;
+  receiver.of = of;
+  run(statement, args, false, &receiver.receiver);
 }
 
 Here *open_local(Oid owner) {

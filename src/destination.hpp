@@ -3,6 +3,8 @@
 // arrays of text, cast in the SQL, and arrays of jsonb, timestamptz and boolean.
 #pragma once
 
+#include <string_view>
+
 #include "pg.hpp"
 
 namespace supaglue {
@@ -48,6 +50,10 @@ class Destination {
   virtual void take_sent() = 0;
   /// A field of the last result as text; null for NULL. Valid until the next call.
   virtual const char *field(uint64 row, int column) = 0;
+  /// Runs a statement whose rows are one text each, none of them null, and gives the texts to
+  /// `take`, which borrows them, one after the other; it must not use a destination.
+  virtual void stream(const char *statement, std::initializer_list<Value> args,
+                      void (*take)(void *, std::string_view), void *of) = 0;
   /// A transaction of a remote destination; for this database it is the current one, and every
   /// statement alone runs as the owner, so that between statements we are who we were.
   virtual void begin() = 0;

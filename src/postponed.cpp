@@ -66,11 +66,10 @@ void begin_judging(Postponed *postponed) {
   advance(postponed);
 }
 
-bool is_next(const Postponed *postponed, const text *id) {
+bool is_next(const Postponed *postponed, std::string_view id) {
   if (TupIsNull(postponed->next)) return false;
   const text *next = DatumGetTextPP(datum_at(postponed->next, kId));
-  return VARSIZE_ANY_EXHDR(next) == VARSIZE_ANY_EXHDR(id) &&
-         memcmp(VARDATA_ANY(next), VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id)) == 0;
+  return id == std::string_view(VARDATA_ANY(next), VARSIZE_ANY_EXHDR(next));
 }
 
 Text copy_of(Datum datum) {
@@ -112,7 +111,7 @@ void postpone(Postponed *postponed, const Versions *versions, int number) {
   pfree(DatumGetPointer(values[kRaw]));
 }
 
-void judge_postponed(Postponed *postponed, const text *id, int64 sightings) {
+void judge_postponed(Postponed *postponed, std::string_view id, int64 sightings) {
   if (postponed->due == nullptr) begin_judging(postponed);
   int64 count = 0;
   for (; is_next(postponed, id); advance(postponed)) {

@@ -3,6 +3,8 @@
 // everything. Sorted, they are walked beside what it saw; memory holds none but a step of them.
 #pragma once
 
+#include <string_view>
+
 #include "pg.hpp"
 #include "versions.hpp"
 
@@ -17,7 +19,7 @@ void postpone(Postponed *postponed, const Versions *versions, int number);
 /// When no more are to come: how often the run has seen a record, postponed versions included. To
 /// be told of every record that it saw, by ids in the order of the bytes. A record of which no
 /// other version was seen is due in its newest one.
-void judge_postponed(Postponed *postponed, const text *id, int64 sightings);
+void judge_postponed(Postponed *postponed, std::string_view id, int64 sightings);
 /// When all are judged: the next ones that are due, at most so many, in the current memory context;
 /// none at the end.
 Versions due_versions(Postponed *postponed, int most);

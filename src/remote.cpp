@@ -117,6 +117,8 @@ class RemoteDestination final : public Destination {
             void *of) override;
   void take_sent() override;
   const char *field(uint64 row, int column) override;
+  void stream(const char *statement, std::initializer_list<Value> args,
+              void (*take)(void *, std::string_view), void *of) override;
   void set_lock_timeout(int ms) override;
   void begin() override;
   void commit() override { execute("COMMIT", {}); }
@@ -450,6 +452,13 @@ void RemoteDestination::take_sent() {
 const char *RemoteDestination::field(uint64 row, int column) {
   const int r = static_cast<int>(row);
   return PQgetisnull(result_, r, column) ? nullptr : PQgetvalue(result_, r, column);
+}
+
+void RemoteDestination::stream(const char *statement, std::initializer_list<Value> args,
+                               void (*take)(void *, std::string_view), void *of) {
+  const int rows = static_cast<int>(execute(statement, args));
+  for (int row = 0; row < rows; ++row)
+    take(of, {PQgetvalue(result_, row, 0), static_cast<size_t>(PQgetlength(result_, row, 0))});
 }
 
 void RemoteDestination::set_lock_timeout(int ms) {

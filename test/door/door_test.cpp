@@ -1,6 +1,8 @@
-// pg: raises at each door between C++ and Postgres, for sql/door.sql. No part of the extension.
+// pg: raises at each door between C++ and Postgres, for sql/door.sql, and shows parts to SQL. No
+// part of the extension.
 #include "jsonb_of.hpp"
 
+#include "id_set.hpp"
 #include "pg.hpp"
 
 #include <cstdio>
@@ -145,6 +147,30 @@ SUPAGLUE_FUNCTION(supaglue_door_time_jsonb) {
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
   PG_RETURN_FLOAT8(static_cast<double>(end.tv_sec - start.tv_sec) +
                    static_cast<double>(end.tv_nsec - start.tv_nsec) / 1e9);
+}
+
+/// What a set gives back of ids that are added in their order, some of them marked.
+SUPAGLUE_FUNCTION(supaglue_door_id_set) {
+  Datum *ids, *marks;
+  int count;
+  deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT, &ids, nullptr,
+                    &count);
+  deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), BOOLOID, 1, true, TYPALIGN_CHAR, &marks, nullptr,
+                    &count);
+  IdSet *set = make_id_set();
+  for (int i = 0; i < count; ++i) {
+    const text *id = DatumGetTextPP(ids[i]);
+    add_id(set, {VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id)}, DatumGetBool(marks[i]));
+  }
+  ArrayBuildState *members = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+  for (Member member; next_id(set, &member);) {
+    const auto length = static_cast<int>(member.id.size());
+    const char *told = psprintf("%.*s " INT64_FORMAT " %c", length, member.id.data(), member.times,
+                                member.marked ? 't' : 'f');
+    accumArrayResult(members, CStringGetTextDatum(told), false, TEXTOID, CurrentMemoryContext);
+  }
+  end_id_set(set);
+  PG_RETURN_DATUM(makeArrayResult(members, CurrentMemoryContext));
 }
 
 /// The resident memory of this process in kB.

@@ -96,10 +96,41 @@ wait_until(sub { newest_sweep() =~ / 80$/ }, 'it goes on after the crash');
 is(newest_sweep(), 'SUCCESS incremental 213 0 0 0 80', 'and they are marked when they are absent again');
 is(query("select count(*) from $table where not _supaglue_is_deleted"), '213', 'none that was on the page read before');
 
+# --- Many, which come in no order, and some of them twice ---------------------------------------------------------------
+# The ids that are stored are read in steps of 5,000: gone are those at the ends of the steps, and at both of the whole.
+$simulator->control('bulk', { org => 'acme', unsupported => ['Contact'] });
+$simulator->control('insert', { org => 'acme', object => 'Contact', records => [ map { { LastName => "Many $_" } } 1 .. 12000 ] });
+is(sweep(), 'SUCCESS incremental 12213 0 0 0 0', 'there are many');
+my @there = split /\n/, query(qq{select id from $table where not _supaglue_is_deleted order by id collate "C"});
+my @steps = split /\n/, query(qq{select id from (select id, _supaglue_is_deleted, row_number() over (order by id collate "C") as n from $table) t
+	where n in (4999, 5000, 5001, 5002, 9999, 10000, 10001) and not _supaglue_is_deleted});
+is(@steps, 7, 'all that stand at the ends of the steps are there');
+my %lacking = map { $_ => 1 } @there[ 0, 1, -2, -1 ], @steps;
+$simulator->control('delete', { org => 'acme', object => 'Contact', id => [ keys %lacking ], hard => JSON::PP::true });
+my @left = grep { !$lacking{$_} } @there;
+my @mixed = map { $left[ $_ * 7919 % @left ] } 0 .. $#left;
+my %seen;
+is(grep({ !$seen{$_}++ } @mixed), @left, 'each is among the mixed');
+my @pages = ([ @mixed[ 0 .. 6999 ] ], [ @mixed[ 6500 .. $#mixed ], @mixed[ 0 .. 99 ] ]);
+sub answer
+{
+	my ($ids, $path, $times, $next) = @_;
+	$simulator->control('fault', { match => { org => 'acme', path_contains => $path }, times => $times, kind => 'status', status => 200, body => {
+		totalSize => scalar @left, done => $next ? JSON::PP::false : JSON::PP::true, $next ? (nextRecordsUrl => $next) : (),
+		records => [ map { { Id => $_, IsDeleted => JSON::PP::false, SystemModstamp => '2024-01-01T00:00:00.000+0000' } } @$ids ] } });
+	return;
+}
+# So many are asked for by a job, and when there are none, once more.
+answer($pages[0], 'SELECT Id', 2, '/org/acme/services/data/v62.0/query/mixed-7000');
+answer($pages[1], 'query/mixed-7000', 1);
+is(sweep(), 'SUCCESS incremental 12802 0 0 0 11', 'in whatever order they come, those that are gone are found');
+is(query(qq{select count(*) from $table where not _supaglue_is_deleted}), scalar @left, 'and no others');
+is(query(sprintf q{select count(*) from %s where _supaglue_is_deleted and id in ('%s')}, $table, join "', '", keys %lacking), 11, 'just these');
+
 # --- None left at all: of nothing that came, nothing is a page -----------------------------------------------------------
 query("select supaglue.update_sync_config($ids->{sync_config}, '{\"default_config\": {\"deletion_stop_share\": 1}}')");
 $simulator->control('delete', { org => 'acme', object => 'Contact', where => 'Id != null', hard => JSON::PP::true });
-is(sweep(), 'SUCCESS incremental 0 0 0 0 213', 'a sweep that finds nothing marks all');
+is(sweep(), 'SUCCESS incremental 0 0 0 0 12202', 'a sweep that finds nothing marks all');
 
 # --- What the sync config says ----------------------------------------------------------------------------------------
 my ($status, $out, $err) = $node->psql('postgres', "select supaglue.update_sync_config($ids->{sync_config}, '{\"default_config\": {\"sweep_every_ms\": 0}}')");
