@@ -156,8 +156,11 @@ IdSet *make_id_set() {
 }
 
 void add_id(IdSet *set, std::string_view id, bool marked) {
-  const bool fits = id.size() < kChunk / 2;
-  fits &&id >= set->last ? append(set, id, marked) : sort(set, id, marked);
+  const bool is_in_order = id >= set->last, fits = id.size() < kChunk / 2;
+  if (is_in_order && fits)
+    append(set, id, marked);
+  else
+    sort(set, id, marked);
 }
 
 bool next_id(IdSet *set, Member *member) {

@@ -25,6 +25,13 @@ TEST(Batch, SortsByTheBytesOfTheId) {
             "B=2 a=3 b=1 \xc3\xa4=4 ");
 }
 
+TEST(Batch, LeavesInOrderWhatComesInOrder) {
+  EXPECT_EQ(merged({{"B", "", "1"}, {"a", "", "2"}, {"aa", "", "3"}, {"\xc3\xa4", "", "4"}}),
+            "B=1 a=2 aa=3 \xc3\xa4=4 ");
+  EXPECT_EQ(merged({{"a", "", "1"}, {"b", "2", "new"}, {"b", "1", "old"}, {"c", "", "2"}}),
+            "a=1 b=new c=2 ");
+}
+
 TEST(Batch, KeepsTheNewestVersion) {
   EXPECT_EQ(merged({{"a", "2024-01-01T00:00:02.000Z", "new"},
                     {"b", "2024-01-01T00:00:00.000Z", "only"},
