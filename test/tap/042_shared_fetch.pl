@@ -81,9 +81,8 @@ is(query('select (select count(*) from supaglue_data."salesforce_Lead" where _su
 # --- One is behind the others ------------------------------------------------------------------------------------------------
 change('two');
 trigger('false', @three[ 0, 1 ]);
-is(ended(@three[ 0, 1 ]), join('; ', ('SUCCESS incremental 300 0 300') x 2), 'two are ahead of the third');
-$before = query("select min(watermark) = any (array_agg(watermark) filter (where id = $three[2])), count(distinct watermark) from supaglue.syncs where id in (" . list(@three) . ')');
-is($before, 't|2', 'whose watermark is behind theirs');
+is(ended(@three[ 0, 1 ]), join('; ', ('SUCCESS incremental 300 0 300') x 2), 'two have what is new');
+query("update supaglue_internal.syncs set watermark = watermark - interval '1 minute' where id = $three[2]");
 hold('/query');
 trigger('false', @three);
 held();
