@@ -325,7 +325,6 @@ BEGIN
   END LOOP;
 END $$;
 
--- A ring: the writer says the slot, by the clock, and what is past its retention is truncated with its slot.
 CREATE TABLE supaglue_internal.run_log (
   slot int NOT NULL,
   id bigint NOT NULL,              -- of a sequence: no two slots have the same
@@ -354,15 +353,6 @@ CREATE TABLE supaglue_internal.run_log (
 CREATE INDEX ON supaglue_internal.run_log (sync_id, id);
 CREATE INDEX ON supaglue_internal.run_log USING brin (finished_at);
 COMMENT ON TABLE supaglue_internal.run_log IS 'finished runs, inserted once; emptied by truncating partitions';
-DO $$
-BEGIN
-  FOR slot IN 0..7 LOOP
-    EXECUTE pg_catalog.format(
-      'CREATE TABLE supaglue_internal.run_log_%1$s PARTITION OF supaglue_internal.run_log FOR VALUES IN (%1$s)', slot);
-    EXECUTE pg_catalog.format(
-      'COMMENT ON TABLE supaglue_internal.run_log_%1$s IS ''partition of the log of runs''', slot);
-  END LOOP;
-END $$;
 
 CREATE TABLE supaglue_internal.rejects (
   run_id bigint NOT NULL,
@@ -395,19 +385,45 @@ COMMENT ON TABLE supaglue_internal.schema_changes IS 'fields of synced objects t
 
 CREATE SEQUENCE supaglue_internal.event_id;
 CREATE TABLE supaglue_internal.events (
-  id bigint PRIMARY KEY DEFAULT pg_catalog.nextval('supaglue_internal.event_id'),
-  at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  slot int NOT NULL,
+  id bigint NOT NULL DEFAULT pg_catalog.nextval('supaglue_internal.event_id'),
+  at timestamptz NOT NULL,
   kind text NOT NULL,
   application_id text NOT NULL,
   customer_id text,
   provider_name text,
   sync_id bigint,
   run_id bigint,
-  payload jsonb NOT NULL DEFAULT '{}'
-);
+  payload jsonb NOT NULL DEFAULT '{}',
+  PRIMARY KEY (id, slot)
+) PARTITION BY LIST (slot);
 CREATE INDEX ON supaglue_internal.events USING brin (at);
 CREATE INDEX ON supaglue_internal.events (customer_id) WHERE kind IN ('connection.reauthorization_required', 'sync.deletions_held');
-COMMENT ON TABLE supaglue_internal.events IS 'what happened, written in the transaction of what it tells';
+COMMENT ON TABLE supaglue_internal.events IS
+  'what happened, written in the transaction of what it tells; emptied by truncating partitions';
+
+CREATE TABLE supaglue_internal.feed_start (
+  single boolean PRIMARY KEY DEFAULT true CHECK (single),
+  id bigint NOT NULL,
+  at timestamptz NOT NULL
+);
+COMMENT ON TABLE supaglue_internal.feed_start IS
+  'the newest event that the feed has forgotten: who has read it missed nothing. Empty until there is one';
+
+-- Rings: the writer says the slot, by the clock, and what is past its retention is truncated with its slot.
+DO $$
+DECLARE
+  ring text;
+BEGIN
+  FOREACH ring IN ARRAY '{run_log,events}'::text[] LOOP
+    FOR slot IN 0..7 LOOP
+      EXECUTE pg_catalog.format(
+        'CREATE TABLE supaglue_internal.%1$s_%2$s PARTITION OF supaglue_internal.%1$s FOR VALUES IN (%2$s)',
+        ring, slot);
+      EXECUTE pg_catalog.format('COMMENT ON TABLE supaglue_internal.%1$s_%2$s IS ''partition of %1$s''', ring, slot);
+    END LOOP;
+  END LOOP;
+END $$;
 
 -- What is still to be ended elsewhere of what was ended here: rows in a destination that could not be reached,
 -- tokens at their provider.
@@ -446,9 +462,10 @@ BEGIN
   FOREACH name IN ARRAY ARRAY['installation', 'provider_id', 'providers', 'destination_id', 'destinations',
     'sync_config_id', 'sync_configs', 'schema_id', 'schemas', 'entity_id', 'entities', 'object_id', 'objects', 'customers',
     'connection_id', 'connections', 'field_mappings', 'entity_mappings', 'tokens',
-    'sync_id', 'syncs', 'held_deletions', 'run_id', 'run_log_0', 'run_log_1', 'run_log_2', 'run_log_3',
-    'run_log_4', 'run_log_5', 'run_log_6', 'run_log_7', 'rejects', 'event_id', 'events',
+    'sync_id', 'syncs', 'held_deletions', 'run_id', 'rejects', 'event_id', 'feed_start',
     'schema_change_id', 'schema_changes', 'erasure_id', 'erasures']
+    || ARRAY(SELECT ring || '_' || slot FROM pg_catalog.unnest('{run_log,events}'::text[]) AS ring,
+             pg_catalog.generate_series(0, 7) AS slot)
   LOOP
     PERFORM pg_catalog.pg_extension_config_dump(('supaglue_internal.' || name)::regclass, '');
   END LOOP;

@@ -121,16 +121,18 @@ void move_installation_here() {
 void write_event(const char *kind, const char *application_id, const char *customer_id,
                  const char *provider_name, int64 sync_id, int64 run_id, const char *payload) {
   hold_feed();
+  const TimestampTz now = GetCurrentTimestamp();
   sql("WITH event AS ("
       "  INSERT INTO supaglue_internal.events"
-      "    (kind, application_id, customer_id, provider_name, sync_id, run_id, payload)"
+      "    (kind, application_id, customer_id, provider_name, sync_id, run_id, payload, at, slot)"
       "  VALUES ($1, $2, $3, $4, nullif($5, 0), nullif($6, 0),"
-      "          coalesce($7, '{}')::jsonb)"
+      "          coalesce($7, '{}')::jsonb, $8, $9)"
       "  RETURNING id, kind, sync_id, run_id)"
       "SELECT pg_catalog.pg_notify('supaglue', pg_catalog.json_build_object("
       "  'id', id, 'kind', kind, 'run', run_id, 'sync', sync_id)::text) FROM event",
       {text_arg(kind), text_arg(application_id), text_arg(customer_id), text_arg(provider_name),
-       int_arg(sync_id), int_arg(run_id), text_arg(payload)});
+       int_arg(sync_id), int_arg(run_id), text_arg(payload), time_arg(now),
+       int_arg(slot_of(kEvents, now))});
 }
 
 }  // namespace supaglue

@@ -2,8 +2,8 @@
 // and stop the workers of this database, and see how they are. They write wishes; the workers act.
 #include "catalog.hpp"
 #include "pg.hpp"
+#include "ring.hpp"
 #include "run.hpp"
-#include "run_log.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
 #include "time_argument.hpp"
@@ -41,7 +41,7 @@ void stop_run(int64 sync_id) {
       " SELECT id, sync_id, 'FAILURE', strategy, reason, started_at, $2,"
       " 'stopped by pause_sync()', records_read, requests, bytes_received, provider_count, $3"
       " FROM stopped",
-      {int_arg(sync_id), time_arg(now), int_arg(log_slot(now))});
+      {int_arg(sync_id), time_arg(now), int_arg(slot_of(kRunLog, now))});
 }
 
 // What a caller of wait_for_sync() waits for.

@@ -6,10 +6,20 @@
 // Whoever locks his floor after that look takes ids after the first one; whoever has let go of it
 // has committed before the third. So what is not beyond both is settled, and only transactions that
 // write events hold the feed back: with pg_snapshot_xmin() everybody's would.
+//
+// What is past its retention is forgotten in the order of ids: the feed begins behind an event
+// (feed_start) whose cursor is the oldest that is good, for all that came after it is there. So who
+// has seen everything may go on however long nothing happens, and who missed something is told.
+// The slots that events stand in cannot say this: they are chosen by the clock, and hold other
+// ranges of ids when transactions race, the clock goes back, the retention was changed or nobody
+// emptied them for long. Before one is emptied, the feed moves behind its greatest id, provided
+// that all up to there, in whatever slot, are past their retention and settled. What is left of
+// them elsewhere is told no more, and goes with its own slot; nothing is deleted singly.
 #include "feed.hpp"
 
 #include "catalog.hpp"
 #include "pg.hpp"
+#include "settings.hpp"
 #include "sql.hpp"
 
 namespace supaglue {
@@ -44,17 +54,22 @@ int64 settled_id() {
   return settled;
 }
 
+// The id behind which the feed begins.
+int64 start_of_feed() {
+  return sql_latest("SELECT id FROM supaglue_internal.feed_start") > 0 ? int_at(0, 1) : 0;
+}
+
 // The id in a cursor that names an event of this feed.
 int64 id_of_cursor(const char *cursor) {
-  if (sql_latest("SELECT id FROM supaglue_internal.events WHERE id ="
-                 " pg_catalog.substring($1, '^([0-9]{1,18})-')::bigint"
+  const Arg start = int_arg(start_of_feed());
+  if (sql_latest("SELECT id FROM (SELECT id, at FROM supaglue_internal.events"
+                 "  UNION ALL SELECT id, at FROM supaglue_internal.feed_start) AS known"
+                 " WHERE id = pg_catalog.substring($1, '^([0-9]{1,18})-')::bigint AND id >= $2"
                  " AND " EVENT_CURSOR " = $1",
-                 {text_arg(cursor)}) > 0)
+                 {text_arg(cursor), start}) > 0)
     return int_at(0, 1);
-  sql_latest(
-      "SELECT pg_catalog.substring($1, '^([0-9]{1,18})-[0-9a-f]{1,16}$')::bigint"
-      " < (SELECT min(id) FROM supaglue_internal.events)",
-      {text_arg(cursor)});
+  sql_latest("SELECT pg_catalog.substring($1, '^([0-9]{1,18})-[0-9a-f]{1,16}$')::bigint < $2",
+             {text_arg(cursor), start});
   const char *hint =
       "Bring your copy of the tables up to date as a whole, and read on from the end of the feed.";
   if (bool_at(0, 1))
@@ -72,36 +87,70 @@ int64 id_of_cursor(const char *cursor) {
   pg_unreachable();
 }
 
-// The settled ids behind `after`.
-Arg settled_ids(int64 after, int64 most) {
+// The settled ids behind `after`, and the slots that they are in: an id is looked for in each.
+struct Settled {
+  Datum ids, slots;
+};
+
+Settled settled_behind(int64 after, int64 most) {
   const int64 settled = settled_id();
   sql_latest(
-      "SELECT ARRAY(SELECT id FROM supaglue_internal.events WHERE id > $1 AND id <= $2"
-      " AND kind <> 'erased' ORDER BY id LIMIT $3)",
+      "SELECT coalesce(pg_catalog.array_agg(id), '{}'),"
+      "  coalesce(pg_catalog.array_agg(DISTINCT slot), '{}')"
+      " FROM (SELECT id, slot FROM supaglue_internal.events WHERE id > $1 AND id <= $2"
+      "  AND kind <> 'erased' ORDER BY id LIMIT $3) AS settled",
       {int_arg(after), int_arg(settled), int_arg(most)});
-  bool null;
-  const Datum ids = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &null);
-  return {INT8ARRAYOID, SPI_datumTransfer(ids, false, -1), false};
+  const auto array_at = [](int column) {
+    bool null;
+    return SPI_datumTransfer(
+        SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, &null), false, -1);
+  };
+  return {array_at(1), array_at(2)};
 }
 
 // The events of these ids, up to the first that the caller's own snapshot does not show: rows that
 // it tells of would be missing there, too.
-void read_seen(Arg ids) {
+void read_seen(const Settled &settled) {
   static const char statement[] =
       "SELECT " EVENT_CURSOR
       ", kind, at,"
       "  pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('id', id,"
       "    'application_id', application_id, 'customer_id', customer_id,"
       "    'provider_name', provider_name, 'sync_id', sync_id, 'run_id', run_id)) || payload"
-      " FROM supaglue_internal.events WHERE id = ANY ($1) AND id < ALL (ARRAY("
+      " FROM supaglue_internal.events WHERE id = ANY ($1) AND slot = ANY ($2) AND id < ALL (ARRAY("
       "  SELECT unseen FROM pg_catalog.unnest($1) AS unseen EXCEPT"
-      "  SELECT id FROM supaglue_internal.events WHERE id = ANY ($1)))"
+      "  SELECT id FROM supaglue_internal.events WHERE id = ANY ($1) AND slot = ANY ($2)))"
       " ORDER BY id";
-  const int result = SPI_execute_with_args(statement, 1, &ids.type, &ids.value, " ", true, 0);
+  Oid types[] = {INT8ARRAYOID, INT4ARRAYOID};
+  Datum values[] = {settled.ids, settled.slots};
+  const int result = SPI_execute_with_args(statement, 2, types, values, nullptr, true, 0);
   if (result != SPI_OK_SELECT) elog(ERROR, "cannot read: %s", SPI_result_code_string(result));
 }
 
+// Whether the feed begins behind all events of a partition from now on. All of those are past their
+// retention, and nobody writes to it. It may stay for a while if somebody reads it: that it is told
+// no more does no harm.
+bool forget(const char *partition) {
+  sql(format("SELECT max(id) FROM %s", partition));
+  const int64 last = int_at(0, 1);
+  // What is not settled nobody could read. Beyond what is, nothing of the look below can change:
+  // a transaction that is still to write events has its floor there, and all its ids.
+  if (last > settled_id() ||
+      sql(format("SELECT FROM supaglue_internal.events WHERE id <= $1 AND NOT (%s) LIMIT 1",
+                 past(kEvents)),
+          {int_arg(last)}) > 0)
+    return false;
+  sql(format("INSERT INTO supaglue_internal.feed_start (id, at) SELECT id, at FROM %s WHERE id = $1"
+             " ON CONFLICT (single) DO UPDATE SET id = excluded.id, at = excluded.at"
+             " WHERE feed_start.id < excluded.id",
+             partition),
+      {int_arg(last)});
+  return true;
+}
+
 }  // namespace
+
+const Ring kEvents = {"events", "at", &settings.event_retention_min, forget};
 
 void hold_feed() {
   static FullTransactionId holder = InvalidFullTransactionId;
@@ -137,7 +186,10 @@ SUPAGLUE_FUNCTION(supaglue_read_events) {
                     errdetail("It cannot know which events the primary is about to commit."),
                     errhint("Call supaglue.read_events() on the primary.")));
   const Api api = open_api();
-  read_seen(settled_ids(after == nullptr ? 0 : id_of_cursor(after), most));
+  // No partition is emptied from here on, and what the looks below see is younger than all that
+  // were before.
+  sql("LOCK TABLE supaglue_internal.events IN ACCESS SHARE MODE");
+  read_seen(settled_behind(after == nullptr ? start_of_feed() : id_of_cursor(after), most));
   return_rows(fcinfo);
   close_api(api);
   return static_cast<Datum>(0);

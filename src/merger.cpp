@@ -8,13 +8,15 @@
 #include "epoch.hpp"
 #include "erasure_queue.hpp"
 #include "helping.hpp"
+#include "feed.hpp"
 #include "fetched.hpp"
 #include "merge.hpp"
 #include "merge_queue.hpp"
 #include "page_reader.hpp"
 #include "pg.hpp"
 #include "placement.hpp"
-#include "run_log.hpp"
+#include "ring.hpp"
+#include "run.hpp"
 #include "settings.hpp"
 #include "spool.hpp"
 #include "sql.hpp"
@@ -286,15 +288,6 @@ void before_exit(int, Datum) {
 // Takes away what is past its retention, a little at a time. True: there may be more.
 bool sweep() {
   static const char *const statements[] = {
-      // Of events those go whose successor is past it, too, and always the oldest first: so the
-      // event of a cursor is there as long as all that came after it.
-      "DELETE FROM supaglue_internal.events WHERE id IN (SELECT id FROM ("
-      "  SELECT id, bool_and(coalesce("
-      "    next_at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int), false))"
-      "    OVER (ORDER BY id) AS past FROM ("
-      "    SELECT id, lead(at) OVER (ORDER BY id) AS next_at FROM ("
-      "      SELECT id, at FROM supaglue_internal.events ORDER BY id LIMIT 1001) AS oldest)"
-      "  AS followed) AS judged WHERE past)",
       "DELETE FROM supaglue_internal.rejects WHERE ctid = ANY (ARRAY(SELECT ctid FROM"
       " supaglue_internal.rejects"
       " WHERE at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000))",
@@ -302,10 +295,12 @@ bool sweep() {
       " supaglue_internal.schema_changes"
       " WHERE at < pg_catalog.now() - pg_catalog.make_interval(mins => $1::int) LIMIT 1000)",
   };
-  const int minutes[] = {settings.event_retention_min, settings.reject_retention_min,
-                         settings.run_retention_min};
-  bool emptied = false;
-  bool more = work([&] { emptied = empty_past_slot(); }).done() && emptied;
+  const int minutes[] = {settings.reject_retention_min, settings.run_retention_min};
+  bool more = false;
+  for (const Ring *ring : {&kRunLog, &kEvents}) {
+    bool emptied = false;
+    if (work([&] { emptied = empty_past_slot(*ring); }).done() && emptied) more = true;
+  }
   for (size_t i = 0; i < lengthof(statements); ++i) {
     uint64 rows = 0;
     const Outcome outcome = work([&] { rows = sql(statements[i], {int_arg(minutes[i])}); });

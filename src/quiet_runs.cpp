@@ -7,8 +7,8 @@
 #include "feed.hpp"
 #include "fetched.hpp"
 #include "pg.hpp"
+#include "ring.hpp"
 #include "run.hpp"
-#include "run_log.hpp"
 #include "sql.hpp"
 #include "stopwatch.hpp"
 #include "sync.hpp"
@@ -146,7 +146,7 @@ void log_runs(const Quiet *quiet, int count, TimestampTz finished_at) {
        ints_of(count, [&](int i) { return quiet[i].run->requests; }),
        ints_of(count, [&](int i) { return quiet[i].run->bytes_received; }),
        ints_of(count, [&](int i) { return quiet[i].run->provider_count; }), time_arg(finished_at),
-       int_arg(log_slot(finished_at))});
+       int_arg(slot_of(kRunLog, finished_at))});
 }
 
 void move_syncs_on(const Quiet *quiet, int count, TimestampTz finished_at) {
@@ -179,11 +179,12 @@ WHERE s.id = q.sync_id)",
 
 void tell(const Quiet *quiet, int count) {
   hold_feed();
+  const TimestampTz now = GetCurrentTimestamp();
   sql("WITH event AS ("
       "  INSERT INTO supaglue_internal.events"
-      "    (kind, application_id, customer_id, provider_name, sync_id, run_id, payload)"
+      "    (kind, application_id, customer_id, provider_name, sync_id, run_id, payload, at, slot)"
       "  SELECT 'sync.complete', q.application, q.customer, q.provider, q.sync_id, q.run_id,"
-      "         q.payload::jsonb"
+      "         q.payload::jsonb, $7, $8"
       "  FROM ROWS FROM (pg_catalog.unnest($1::bigint[]), pg_catalog.unnest($2::bigint[]),"
       "    pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[]),"
       "    pg_catalog.unnest($5::text[]), pg_catalog.unnest($6::text[]))"
@@ -195,7 +196,8 @@ void tell(const Quiet *quiet, int count) {
        texts_of(count, [&](int i) { return quiet[i].sync->application_id; }),
        texts_of(count, [&](int i) { return quiet[i].sync->customer_id; }),
        texts_of(count, [&](int i) { return quiet[i].sync->provider_name; }),
-       texts_of(count, [&](int i) { return completion_of(quiet[i].sync, quiet[i].run); })});
+       texts_of(count, [&](int i) { return completion_of(quiet[i].sync, quiet[i].run); }),
+       time_arg(now), int_arg(slot_of(kEvents, now))});
 }
 
 }  // namespace

@@ -4,12 +4,15 @@
 #include "catalog.hpp"
 #include "pg.hpp"
 #include "projection.hpp"
-#include "run_log.hpp"
+#include "ring.hpp"
 #include "schema_changes.hpp"
+#include "settings.hpp"
 #include "sql.hpp"
 #include "worker.hpp"
 
 namespace supaglue {
+
+const Ring kRunLog = {"run_log", "finished_at", &settings.run_retention_min, nullptr};
 
 namespace {
 
@@ -91,7 +94,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
        int_arg(succeeded ? run->unchanged : 0), int_arg(succeeded ? run->deleted : 0),
        int_arg(run->rejected), int_arg(succeeded ? run->values_nulled : 0), int_arg(run->requests),
        int_arg(run->bytes_received), int_arg(run->provider_count), text_arg(run->warnings),
-       time_arg(finished_at), int_arg(log_slot(finished_at))});
+       time_arg(finished_at), int_arg(slot_of(kRunLog, finished_at))});
   return finished_at;
 }
 

@@ -4,9 +4,13 @@
 #pragma once
 
 #include "pg.hpp"
+#include "ring.hpp"
 #include "sync.hpp"
 
 namespace supaglue {
+
+/// The log of finished runs: who ends a run inserts it there.
+extern const Ring kRunLog;
 
 struct Run {
   int64 id;

@@ -53,7 +53,7 @@ void define_settings() {
          INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
   number("supaglue.run_retention", "How long finished runs are kept at least.",
          &s.run_retention_min, 30 * kDayMinutes, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN);
-  number("supaglue.event_retention", "How long events are kept.", &s.event_retention_min,
+  number("supaglue.event_retention", "How long events are kept at least.", &s.event_retention_min,
          7 * kDayMinutes, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN);
   number("supaglue.reject_retention", "How long rejected records are kept.",
          &s.reject_retention_min, 14 * kDayMinutes, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN);

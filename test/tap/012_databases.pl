@@ -61,14 +61,17 @@ is(wait_for_sync($node, 'globex', 'Contact', 'app'), 'SUCCESS', 'all of it');
 # --- A copy -----------------------------------------------------------------------------------------------------
 query('app', "insert into supaglue_internal.run_log (slot, id, sync_id, status, strategy, reason, started_at, finished_at)
 	select n, nextval('supaglue_internal.run_id'), 0, 'SUCCESS', 'full', 'in each slot', now(), now() from generate_series(0, 7) n");
-my $log = "select count(*), sum(hashtext(r::text)) from supaglue_internal.run_log r";
+query('app', "insert into supaglue_internal.events (slot, at, kind, application_id)
+	select n, now(), 'in each slot', 'default' from generate_series(0, 7) n");
+my $log = "select count(*), sum(hashtext(r::text)),
+	(select sum(hashtext(e::text)) from supaglue_internal.events e) from supaglue_internal.run_log r";
 my $dump = "$PostgreSQL::Test::Utils::tmp_check/app.sql";
 $node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('app') ], 'the database is dumped');
 query('postgres', 'create database copy');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('copy') ], 'and restored');
 workers_say('copy', 'this database is a copy: call supaglue.adopt_database()');
 is(query('copy', "select string_agg(state, ',') from supaglue.syncs"), 'idle,idle', 'its syncs are there');
-is(query('copy', $log), query('app', $log), 'and its log of runs, slot by slot');
+is(query('copy', $log), query('app', $log), 'and its log of runs and its events, slot by slot');
 $simulator->control('expire_tokens');
 my $live = q(select count(*) from supaglue_live."salesforce_Contact" where _supaglue_customer_id = 'acme');
 like(($node->psql('copy', $live))[2], qr/This database is a copy/, 'and does not take the token from the original');

@@ -31,11 +31,11 @@ is(wait_for_sync($node, $_, 'Contact'), 'SUCCESS', "$_ has its turn") foreach @c
 is(query('select count(*) from supaglue_data."salesforce_Contact"'), '55', 'everything is read');
 
 # --- Retention: what is past it goes, at the start of a merger and every ten minutes -------------------------
-query("update supaglue_internal.events set at = now() - interval '61 min'
+query("update supaglue_internal.events set at = now() - interval '61 min', slot = (slot + 4) % 8
 	where id <= (select percentile_disc(0.5) within group (order by id) from supaglue_internal.events)");
 query("insert into supaglue_internal.rejects (run_id, sync_id, at, reason, record)
 	select n, 1, now() - n * interval '61 min', '', '' from generate_series(0, 1500) n");
-my $recent = query("select count(*) + 1, 1 from supaglue_internal.events where at > now() - interval '1 hour'");
+my $recent = query("select count(*), 1 from supaglue_internal.events where at > now() - interval '1 hour'");
 my $left = "select (select count(*) from supaglue.events), (select count(*) from supaglue.sync_rejects)";
 isnt(query($left), $recent, 'there is something to sweep');
 
@@ -87,6 +87,12 @@ sub are_in_turn
 	return query("select bool_and(slot = floor(extract(epoch from finished_at) * 1000 / $turn)::bigint % 8)
 		from supaglue_internal.run_log where $which");
 }
+sub events_are_in_turn
+{
+	my ($which, $turn) = @_;
+	return query("select bool_and(slot = floor(extract(epoch from at) * 1000 / $turn)::bigint % 8)
+		from supaglue_internal.events where $which");
+}
 sub run
 {
 	my ($how) = @_;
@@ -102,13 +108,15 @@ query("select supaglue.pause_sync($sync)");
 $simulator->control('release');
 is(query("select error_message from supaglue.sync_runs where sync_id = $sync order by id desc limit 1"), 'stopped by pause_sync()', 'it is stopped');
 is(are_in_turn("reason <> 'old'", $turn_ms), 't', 'runs are in the slot whose turn it was when they finished');
+is(events_are_in_turn('true', $turn_ms), 't', 'and events in that of their time');
 
-$node->append_conf('postgresql.conf', "supaglue.run_retention = '30d'");
+$node->append_conf('postgresql.conf', "supaglue.run_retention = '30d'\nsupaglue.event_retention = '15d'");
 $node->restart;
 query("select supaglue.resume_sync($sync)");
 my $last = query("select max(id) from supaglue.sync_runs");
 is(run('false'), 'incremental', 'with another retention');
 is(are_in_turn("id > $last", 5 * 24 * 3600 * 1000), 't', 'a turn is as long as the sixth of it');
+is(events_are_in_turn("run_id > $last", 60 * 3600 * 1000), 't', 'of events, too');
 is(rows_in($mixed) . rows_in($young), '32', 'and what is in other slots stays');
 
 $node->stop;

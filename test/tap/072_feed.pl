@@ -212,17 +212,85 @@ is($node->safe_psql('restored', "select event from supaglue.read_events('$dumped
 like(($node->psql('restored', "select * from supaglue.read_events('" . query('select cursor from copy.place') . "')"))[2],
 	qr/no cursor of this feed/, 'nor is it when there is another event of its id');
 
-# What is past its retention goes; a consumer that has not seen all of it is told.
-$node->append_conf('postgresql.conf', "supaglue.enabled = on\nsupaglue.event_retention = '1h'");
+# --- Retention -------------------------------------------------------------------------------------------------------
+# Events are put into slots whose turn it is not, in the order of their ids: all that was so far is past its retention.
+# A merger looks at the slots in their order, so one that has emptied a slot has left alone those before it.
 query('select supaglue.pause_sync(id) from supaglue.syncs');
-query("update supaglue_internal.events set at = at - interval '61 min'");
-my $last = query("select id || '-' || to_hex((extract(epoch from at) * 1000000)::bigint) from supaglue.events order by id desc limit 1");
-my $before = query("select id || '-' || to_hex((extract(epoch from at) * 1000000)::bigint) from supaglue.events order by id desc limit 1 offset 1");
+my $now = query("select floor(extract(epoch from now()) / (20 * 60))::bigint % 8");
+my @slots = map { ($now + $_) % 8 } 0 .. 7;
+query("update supaglue_internal.events set at = at - interval '61 min', slot = $slots[0]");
+my $named = "id || '-' || to_hex((extract(epoch from at) * 1000000)::bigint)";
+sub put
+{
+	my ($turn, $age) = @_;
+	return query("insert into supaglue_internal.events (slot, at, kind, application_id)
+		values ($slots[$turn], now() - interval '$age', 'put', 'default') returning $named");
+}
+sub read_from { return query("select coalesce(string_agg(cursor, ' '), '') from supaglue.read_events($_[0])") }
+sub count_of { return query("select count(*) from supaglue_internal.events_$slots[$_[0]]") }
+sub is_empty { return query("select pg_relation_size('supaglue_internal.events_$slots[$_[0]]')") eq '0' }
+sub sweep
+{
+	query("select pg_terminate_backend(pid, 10000) from pg_stat_activity where backend_type = 'supaglue merger'");
+}
+
+# Transactions raced at the change of a turn, and then somebody put the clock back.
+my $oldest = query("select $named from supaglue_internal.events order by id limit 1");
+my @put = map { put(@$_) } [ 2, '3 hours' ], [ 2, '2 hours' ], [ 3, '119 min' ], [ 2, '118 min' ], [ 3, '100 min' ],
+	[ 3, '59 min' ], [ 4, '61 min' ];
+$node->append_conf('postgresql.conf', "supaglue.enabled = on\nsupaglue.event_retention = '1h'");
 $node->restart;
-wait_until(sub { query('select count(*) from supaglue.events') eq '1' }, 'events past their retention go, but for the last');
-pass('events past their retention go, but for the last');
-is(query("select count(*) from supaglue.read_events('$last')"), '0', 'a consumer that has seen all goes on');
-is(refused("'$before'", '55000'), 'refused', 'one that has not is told');
+wait_until(sub { is_empty(2) && is_empty(0) }, 'slots whose events are all past their retention are emptied');
+is(count_of(3), '3', 'one with an event that is not stays whole');
+is(count_of(4), '1', 'and so does one whose events are past it, but come after such a one');
+is(read_from('null'), join(' ', @put[4 .. 6]), 'the feed begins behind the newest that went');
+is(read_from("'$put[3]'"), join(' ', @put[4 .. 6]), 'a consumer that had read so far goes on');
+is(read_from("'$put[4]'"), join(' ', @put[5 .. 6]), 'one that is further, too');
+is(refused("'$_'", '55000'), 'refused', 'one that is not is told') foreach $oldest, @put[0, 1];
+is(refused("'$put[2]'", '55000'), 'refused', 'even where its own event is left: one after it is not');
+is(refused("'$put[3]0'", '22023'), 'refused', 'another event of the last one\'s id is none of this feed');
+
+query('create database again template template0');
+$node->command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres') ], 'the database is dumped');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('again') ],
+	'and restored');
+is($node->safe_psql('again', "select string_agg(cursor, ' ') from supaglue.read_events('$put[3]')"),
+	join(' ', @put[4 .. 6]), 'the feed is the same');
+like(($node->psql('again', "select * from supaglue.read_events('$put[2]')"))[2], qr/may have been deleted/,
+	'and begins where it did');
+
+# All of it is past.
+query("update supaglue_internal.events set at = now() - interval '61 min' where $named = '$put[5]'");
+sweep();
+wait_until(sub { is_empty(3) && is_empty(4) }, 'what stayed for a while goes');
+is(query('select count(*) from supaglue_internal.events'), '0', 'in the end nothing is left');
+is(read_from("'$put[6]'"), '', 'a consumer that has seen all goes on');
+is(refused("'$put[4]'", '55000'), 'refused', 'one that has not is told');
+is(query("${\ materialize('alpha')}; select event from supaglue.read_events('$put[6]')"), 'sync.complete',
+	'and what comes next is read');
+
+# A slot that somebody reads or writes, and events that a transaction under way keeps from being read.
+query("update supaglue_internal.events set at = at - interval '61 min'");
+@put = map { put(@$_) } [ 2, '2 hours' ], [ 3, '2 hours' ], [ 5, '2 hours' ];
+$reader = $node->background_psql('postgres');
+$reader->query_safe("begin; select from supaglue_internal.events_$slots[2]");
+my $writer = $node->background_psql('postgres');
+$writer->query_safe("begin; select supaglue.create_connection('{\"customer_id\": \"erased\",
+	\"provider_name\": \"salesforce\", \"credentials\": {\"refresh_token\": \"alpha\"}}');
+	update supaglue_internal.events set payload = '{}' where slot = $slots[3]");
+push @put, put(4, '2 hours');
+sweep();
+wait_until(sub { is_empty(5) }, 'another slot is emptied');
+is(join(' ', map { count_of($_) } 2 .. 4), '1 1 1', 'those stay');
+is(query('select count(*) from pg_locks where not granted'), '0', 'nobody waits for the other');
+is(refused("'$put[1]'", '55000'), 'refused', 'what is left of what was before is told no more');
+is(read_from("'$put[2]'"), '', 'the rest waits for the transaction');
+$_->query_safe('rollback') foreach $reader, $writer;
+is(read_from("'$put[2]'"), $put[3], 'then it is read');
+sweep();
+wait_until(sub { is_empty(2) && is_empty(3) && is_empty(4) }, 'then they go');
+is(read_from("'$put[3]'"), '', 'then they go');
+$_->quit foreach $reader, $writer;
 
 # --- NOTIFY ---------------------------------------------------------------------------------------------------------------
 my (undef, $notified) = $node->psql('postgres', "listen supaglue; ${\ materialize('alpha')}");
