@@ -123,8 +123,8 @@ SELECT supaglue.discard_deletions(:sync);
 
 -- Neither without anything that is held, nor of a sync that does not exist, nor while it runs.
 BEGIN;
-INSERT INTO supaglue_internal.runs (id, sync_id, worker, stage, slot, strategy, reason)
-VALUES (-1, :sync, 0, 'fetch', 0, 'full', 'manual');
+INSERT INTO supaglue_internal.runs (id, sync_id, fetch_id, worker, stage, slot, strategy, reason)
+VALUES (-1, :sync, -1, 0, 'fetch', 0, 'full', 'manual');
 \set VERBOSITY sqlstate
 SELECT supaglue.confirm_deletions(:sync);
 \set VERBOSITY default

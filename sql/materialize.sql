@@ -223,8 +223,8 @@ SELECT count(*) FROM mat.books;
 
 -- Not while somebody else runs it.
 BEGIN;
-INSERT INTO supaglue_internal.runs (id, sync_id, worker, stage, slot, strategy, reason)
-VALUES (-1, :sync, 0, 'fetch', 0, 'full', 'manual');
+INSERT INTO supaglue_internal.runs (id, sync_id, fetch_id, worker, stage, slot, strategy, reason)
+VALUES (-1, :sync, -1, 0, 'fetch', 0, 'full', 'manual');
 \set VERBOSITY sqlstate
 :run;
 \set VERBOSITY default
