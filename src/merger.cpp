@@ -7,9 +7,9 @@
 #include "destination.hpp"
 #include "epoch.hpp"
 #include "erasure_queue.hpp"
-#include "helping.hpp"
 #include "feed.hpp"
 #include "fetched.hpp"
+#include "helping.hpp"
 #include "merge.hpp"
 #include "merge_queue.hpp"
 #include "page_reader.hpp"
@@ -345,6 +345,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
     if (place.number == 0 && outcome.done() && now_ms() >= next_sweep_ms)
       next_sweep_ms = now_ms() + (sweep() ? 1000 : kSweepMs);
     report_work(false, reason_of(outcome.standing));
-    wait_for_work(-1, Min(rest_ms, Max(next_sweep_ms - now_ms(), int64{1})));
+    const bool woken = wait_for_work(-1, Min(rest_ms, Max(next_sweep_ms - now_ms(), int64{1})));
+    if (!woken) give_back_memory();  // what the last runs took is not needed soon
   }
 }

@@ -394,8 +394,8 @@ static void write_failure(const Sync *sync, const Run *run, const char *error_cl
                           const char *pause_reason) {
   const TimestampTz finished_at = log_run(sync, run, "FAILURE", error_class, message);
   sql(R"(UPDATE supaglue_internal.syncs SET last_run_id = $2, last_run_at = $12,
-  last_error_class = $3, last_error = $4, consecutive_failures = consecutive_failures + 1, next_run_at = $5,
-  waiting_for = $6, unavailable = $7,
+  last_error_class = $3, last_error = $4, consecutive_failures = consecutive_failures + 1,
+  next_run_at = $5, waiting_for = $6, unavailable = $7,
   pause_reason = CASE WHEN $8 IS NULL THEN pause_reason ELSE $9 END,
   paused_by = CASE WHEN $8 IS NULL OR $8 = ANY (paused_by) THEN paused_by
                    ELSE paused_by || $8 END,
