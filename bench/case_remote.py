@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import watch
 import world
 from world import Customer, Database, by_workers, timed
 
@@ -31,26 +32,29 @@ def compare(admin, places):
         far.run("create role far login password 'far'; grant create on database postgres to far")
         world.control("bulk", {"org": "acme", "unsupported": ["Contact"]})
         provider = world.Provider("acme")
+        postmaster = int(far.value("select pg_read_file('postmaster.pid', 0, 20)").split()[0])
         for place, credentials in places.items():
             world.configure(admin, ["Contact"], credentials, application=place)
         runs = {}
         for number in range(-1, N):
             provider.warm("Contact")
             for place in places:
-                result = once(admin, far, place)
-                print(f"{place:<6} {result['wall']:6.2f} s  {result['cpu']}", flush=True)
+                result = once(admin, far, postmaster, place)
+                print(f"{place:<6} {result['wall']:6.2f} s  { {name: round(seconds, 2) for name, seconds in result['cpu'].items()} }", flush=True)
                 if number >= 0:
                     runs.setdefault(place, []).append(result)
     return {"rows": ROWS, "n": N, "latency_ms": LATENCY_MS, "runs": runs}
 
 
-def once(admin, far, place):
+def once(admin, far, postmaster, place):
     admin.run("select set_config('supaglue.application_id', %s, false)", place)
     with Database(options=f"-c supaglue.application_id={place}") as db:
         customer = Customer(db, "w", "acme")
         far.run("checkpoint")
+        server = watch.family_seconds(postmaster)
         result = timed(admin, world.workers(admin),
                        lambda watcher: by_workers(customer.sync("Contact"))(watcher, db))
+        result["cpu"]["server"] = watch.family_seconds(postmaster) - server
         table = "supaglue_data" if place == "here" else place
         (db if place == "here" else far).run(f'truncate {table}."salesforce_Contact"')
         customer.leave()

@@ -13,6 +13,15 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def family_seconds(pid):
+    """The same of a process with its children, those that have ended included."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        children = file.read().split()
+    return sum(map(int, fields[11:15])) / TICKS + sum(map(cpu_seconds, children))
+
+
 def busy_seconds():
     """What all cores together have worked, for anybody."""
     with open("/proc/stat") as file:

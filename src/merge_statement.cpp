@@ -42,11 +42,12 @@ char *values_of(const Projection *projection) {
   return text.data;
 }
 
-// $1 application, $2 customer, $3 provider, $4 emitted_at; $9 lookup.
+// $1 application, $2 customer, $3 provider, $4 emitted_at; $9 lookup. $6 has the type that the
+// destination gives an array of jsonb.
 constexpr const char *kPage =
     R"(SELECT $1::text AS application, $2::text AS customer, $3::text AS provider,
          pg_catalog.unnest($5::text[]) AS id,
-         pg_catalog.unnest($6::jsonb[]) AS raw,
+         pg_catalog.unnest($6)::jsonb AS raw,
          pg_catalog.unnest($7::timestamptz[]) AS modified,
          pg_catalog.unnest($8::boolean[]) AS deleted)";
 
