@@ -137,12 +137,14 @@ class LocalDestination final : public Here {
   uint64 execute(const char *statement, std::initializer_list<Value> args) override {
     return run(statement, args, true, nullptr);
   }
-  void send(const char *statement, std::initializer_list<Value> args, void (*take)(void *),
+  void send(const char *statement, std::initializer_list<Value> args, void (*take)(void *, uint64),
             void *of) override {
-    execute(statement, args);
-    take(of);
+    take(of, execute(statement, args));
   }
   void take_sent() override {}
+  void tell(const char *statement, std::initializer_list<Value> args) override {
+    execute(statement, args);
+  }
   uint64 read(const char *statement, std::initializer_list<Value> args) override {
     return run(statement, args, false, nullptr);
   }

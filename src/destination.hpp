@@ -41,11 +41,14 @@ class Destination {
   /// until the next call. Raises with the SQLSTATE that the destination gave; a lost connection
   /// raises 08006.
   virtual uint64 execute(const char *statement, std::initializer_list<Value> args = {}) = 0;
-  /// The same for a caller that need not wait: `take(of)` is called when the result can be read, by
-  /// the end of this call, or of a later one. So a remote server has the next statement by when it
-  /// is through with the last.
-  virtual void send(const char *statement, std::initializer_list<Value> args, void (*take)(void *),
-                    void *of) = 0;
+  /// Runs a statement whose result nobody reads. A remote server gets it together with the next
+  /// statement, which does not run when this one fails, and raises for it.
+  virtual void tell(const char *statement, std::initializer_list<Value> args = {}) = 0;
+  /// As execute(), for a caller that need not wait: `take(of, rows)` is called with what execute()
+  /// would return when the result can be read, by the end of this call, or of a later one. So a
+  /// remote server has the next statement by when it is through with the last.
+  virtual void send(const char *statement, std::initializer_list<Value> args,
+                    void (*take)(void *, uint64), void *of) = 0;
   /// Waits until the results of all that was sent are taken, as every call but send() does.
   virtual void take_sent() = 0;
   /// A field of the last result as text; null for NULL. Valid until the next call.

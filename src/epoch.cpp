@@ -3,51 +3,16 @@
 
 #include "pg.hpp"
 #include "sql.hpp"
-#include "table.hpp"
 
 namespace supaglue {
 
 namespace {
 
-/// What the destination says of the last run of a sync.
-struct LastRun {
-  int64 run_id;
-  const char *started_at;  // with it a run's id is the same on no other server
-  TimestampTz emitted_at;
-  Epoch epoch;
-};
-
-/// Null: it says nothing.
-LastRun *lock_record(Destination *destination, const Sync *sync) {
-  const uint64 found = destination->execute(
-      format(R"(SELECT run_id, (extract(epoch FROM emitted_at) * 1000000)::bigint,
-  (extract(epoch FROM adopted_at) * 1000000)::bigint, timeline, started_at
-FROM %s
-WHERE application_id = $1::text AND customer_id = $2::text AND provider_name = $3::text
-  AND object_type = $4::text AND object = $5::text AND table_name = $6::text
-FOR NO KEY UPDATE)",
-             syncs_table(sync->schema_name)),
-      {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
-       value_of(sync->object_type), value_of(sync->object), value_of(sync->table_name)});
-  if (found == 0) return nullptr;
-  const auto number = [&](int column) {
-    const char *text = destination->field(0, column);
-    return text == nullptr ? int64{0} : static_cast<int64>(strtoll(text, nullptr, 10));
-  };
-  auto *record = static_cast<LastRun *>(palloc(sizeof(LastRun)));
-  const char *started_at = destination->field(0, 4);
-  *record = {number(0),
-             started_at == nullptr ? nullptr : pstrdup(started_at),
-             time_of_ms(0) + number(1),
-             {time_of_ms(0) + number(2), number(3)}};
-  return record;
-}
-
 /// Whether the run is one of this very server's, whatever became of it here.
-bool is_known(const Sync *sync, const LastRun *run) {
+bool is_known(const Sync *sync, const SyncRecord *record) {
   return sql("SELECT FROM supaglue_internal.run_log"
-             " WHERE id = $1 AND sync_id = $2 AND started_at = $3::timestamptz",
-             {int_arg(run->run_id), int_arg(sync->id), text_arg(run->started_at)}) > 0;
+             " WHERE id = $1 AND sync_id = $2 AND started_at = $3",
+             {int_arg(record->run_id), int_arg(sync->id), time_arg(record->started_at)}) > 0;
 }
 
 [[noreturn]] void refuse(const Destination *destination, const Sync *sync, const char *why) {
@@ -63,17 +28,12 @@ bool is_known(const Sync *sync, const LastRun *run) {
 
 }  // namespace
 
-Epoch epoch_of_here() {
-  sql("SELECT adopted_at FROM supaglue_internal.installation");
-  return {SPI_processed == 0 ? time_of_ms(0) : time_at(0, 1),
-          static_cast<int64>(GetWALInsertionTimeLine())};
-}
-
-bool heed_record(Destination *destination, Sync *sync, const Run *run) {
+bool heed_record(const Destination *destination, const SyncRecord *record, Sync *sync,
+                 const Run *run) {
   if (!destination->is_remote()) return true;
-  const LastRun *record = lock_record(destination, sync);
   const bool has_run = !TIMESTAMP_IS_NOBEGIN(sync->emitted_at) && sync->rows_stored;
-  if (record == nullptr) return run->full || !has_run;
+  if (record == nullptr || strcmp(record->table_name, sync->table_name) != 0)
+    return run->full || !has_run;
   const Epoch here = epoch_of_here(), there = record->epoch;
   if (there.adopted_at > here.adopted_at)
     refuse(destination, sync, "It was configured, or adopted its database, later than this one.");

@@ -47,7 +47,7 @@ Sync *take_sync(int64 id) {
 /// Opens the merge before anything is read, because what it finds decides what must be read.
 Merge *open_merge(Destination *destination, Sync *sync, Run *run) {
   place_sync(destination, sync, sync->metadata);
-  const bool is_recent = heed_record(destination, sync, run);
+  const bool is_recent = heed_record(destination, lock_record(destination, sync), sync, run);
   if (Merge *merge = is_recent ? begin_merge(destination, sync, run) : nullptr) return merge;
   run->full = true;
   run->since = DT_NOBEGIN;
@@ -121,7 +121,7 @@ Datum run_row(int64 run_id) {
 /// Opens the merge of a run that works on the stored rows only.
 Merge *open_merge_of_stored(Destination *destination, Sync *sync, Run *run) {
   place_sync(destination, sync, sync->metadata);
-  const bool is_recent = heed_record(destination, sync, run);
+  const bool is_recent = heed_record(destination, lock_record(destination, sync), sync, run);
   Merge *merge = is_recent ? begin_merge(destination, sync, run) : nullptr;
   if (merge == nullptr)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

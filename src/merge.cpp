@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absence.hpp"
-#include "epoch.hpp"
 #include "held_deletions.hpp"
 #include "merge.hpp"
 #include "merge_statement.hpp"
@@ -13,13 +12,14 @@
 #include "postponed.hpp"
 #include "projection.hpp"
 #include "sql.hpp"
+#include "sync_record.hpp"
 #include "versions.hpp"
 
 namespace supaglue {
 
 namespace {
 
-constexpr int kBatch = 2000;            // records of a statement
+constexpr int kBatch = 1000;            // records of a statement
 constexpr int kSlice = 2000;            // stored rows of a step of recomputing columns
 constexpr int64 kClockSlackMs = 5'000;  // by so much a provider's clock may waver
 constexpr int64 kRejectsAllowed = 20;
@@ -37,6 +37,7 @@ struct Merge {
   const Projection *projection;  // null until the first page, or the end, needs it
   char *page_statement;
   char *new_statement;                  // of records that are proven new
+  char *insert_statement;               // of those when there is no projection
   bool was_empty;                       // before the run; what lies beyond `last_id` is new then
   bool all_new;                         // so far: whatever is stored, the run has brought
   int64 versions;                       // that were merged
@@ -50,9 +51,10 @@ struct Merge {
 
 namespace {
 
+/// The field of the result is the id of one of them.
 bool holds_rows(Destination *destination, const Sync *sync, const char *table) {
   return destination->execute(
-             format("SELECT 1 FROM %s AS t WHERE t._supaglue_application_id = $1::text"
+             format("SELECT t.id FROM %s AS t WHERE t._supaglue_application_id = $1::text"
                     " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name = "
                     "$3::text LIMIT 1",
                     table),
@@ -79,15 +81,6 @@ const char *table_of(const Sync *sync) {
   return quote_qualified_identifier(sync->schema_name, sync->table_name);
 }
 
-const char *syncs_table_of(const Sync *sync) {
-  return quote_qualified_identifier(sync->schema_name, "_supaglue_syncs");
-}
-
-/// Names this database among all that may write to one destination.
-const char *source_of_here() {
-  return format(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId);
-}
-
 /// Whether none of the records can be in the table: it held nothing of the customer's before the
 /// run, and their ids, which ascend, are beyond all that the run has merged.
 bool are_new(Merge *merge, const Record *const *records, int count) {
@@ -99,8 +92,15 @@ bool are_new(Merge *merge, const Record *const *records, int count) {
   });
 }
 
+/// Counts what was plainly inserted of the versions that count as unchanged.
+void count_inserted(void *of, uint64 rows) {
+  const auto *merge = static_cast<Merge *>(of);
+  merge->run->inserted += static_cast<int64>(rows);
+  merge->run->unchanged -= static_cast<int64>(rows);
+}
+
 /// Counts what merging some versions has changed of those that count as unchanged.
-void count_changes(void *of) {
+void count_changes(void *of, uint64) {
   const auto *merge = static_cast<Merge *>(of);
   Run *run = merge->run;
   const auto count_at = [&](int column) {
@@ -117,7 +117,8 @@ void count_changes(void *of) {
 }
 
 /// Merges some versions, which count as unchanged before.
-void merge_versions(Merge *merge, const char *statement, const Versions *versions) {
+void merge_versions(Merge *merge, const char *statement, const Versions *versions,
+                    void (*count_them)(void *, uint64)) {
   const Sync *sync = merge->sync;
   const int count = versions->count;
   merge->destination->send(
@@ -126,7 +127,7 @@ void merge_versions(Merge *merge, const char *statement, const Versions *version
        value_of(merge->emitted_at), value_of(versions->ids, count),
        jsonbs_of(versions->raws, count), value_of(versions->stamps, count),
        value_of(versions->deleted, count), value_of(merge->projection->lookup)},
-      count_changes, merge);
+      count_them, merge);
 }
 
 /// Those versions of the last statement that it found to be older than what is stored.
@@ -148,7 +149,11 @@ void merge_batch(Merge *merge, int from, int count) {
   const bool new_ones = are_new(merge, records, count);
   merge->all_new = merge->all_new && new_ones;
   merge->versions += count;
-  merge_versions(merge, new_ones ? merge->new_statement : merge->page_statement, &versions);
+  if (new_ones && merge->projection->count == 0)
+    merge_versions(merge, merge->insert_statement, &versions, count_inserted);
+  else
+    merge_versions(merge, new_ones ? merge->new_statement : merge->page_statement, &versions,
+                   count_changes);
   if (merge->run->forced && !new_ones) postpone_older(merge, &versions);
   MemoryContextReset(merge->scratch);
 }
@@ -226,6 +231,7 @@ void project(Merge *merge) {
   merge->page_statement = page_statement(table_of(sync), merge->projection,
                                          run->forced ? Older::kPostponed : Older::kIgnored);
   merge->new_statement = new_statement(table_of(sync), merge->projection);
+  merge->insert_statement = insert_statement(table_of(sync));
   recompute(merge);
   MemoryContextSwitchTo(caller);
 }
@@ -237,44 +243,6 @@ void store_rejects(const Merge *merge, const Page *page) {
         {int_arg(merge->run->id), int_arg(merge->sync->id),
          text_arg(reject.reason.data(), reject.reason.size()),
          text_arg(reject.record.data(), reject.record.size())});
-}
-
-char *counts_of(const Run *run) {
-  return guarded_text([&] {
-    return Json{{"read", run->records_read},
-                {"inserted", run->inserted},
-                {"updated", run->updated},
-                {"unchanged", run->unchanged},
-                {"deleted", run->deleted},
-                {"rejected", run->rejected},
-                {"rows_stored", run->rows_stored ? 1 : 0}}
-        .dump();
-  });
-}
-
-void record_at_destination(const Merge *merge) {
-  const Sync *sync = merge->sync;
-  const Epoch epoch = epoch_of_here();
-  merge->destination->execute(
-      format(
-          R"(INSERT INTO %s AS s (application_id, customer_id, provider_name, object_type, object,
-  table_name, source, run_id, emitted_at, watermark, counts, committed_at, started_at,
-  adopted_at, timeline)
-VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text::bigint,
-  $9::text::timestamptz, $10::text::timestamptz, $11::text::jsonb, pg_catalog.now(),
-  $12::text::timestamptz, $13::text::timestamptz, $14::text::bigint)
-ON CONFLICT (application_id, customer_id, provider_name, object_type, object)
-DO UPDATE SET table_name = excluded.table_name, source = excluded.source,
-  run_id = excluded.run_id, emitted_at = excluded.emitted_at, watermark = excluded.watermark,
-  counts = excluded.counts, committed_at = excluded.committed_at,
-  started_at = excluded.started_at, adopted_at = excluded.adopted_at, timeline = excluded.timeline)",
-          syncs_table_of(sync)),
-      {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
-       value_of(sync->object_type), value_of(sync->object), value_of(sync->table_name),
-       value_of(source_of_here()), value_of(format(INT64_FORMAT, merge->run->id)),
-       value_of(merge->emitted_at), value_of(iso_of_time(watermark_after(sync, merge->run))),
-       value_of(counts_of(merge->run)), value_of(iso_of_time(merge->run->started_at)),
-       value_of(iso_of_time(epoch.adopted_at)), value_of(format(INT64_FORMAT, epoch.timeline))});
 }
 
 void check_rejects(const Run *run) {
@@ -334,7 +302,7 @@ void write_postponed(Merge *merge) {
     const Versions versions = due_versions(merge->postponed, kBatch);
     MemoryContextSwitchTo(caller);
     more = versions.count > 0;
-    if (more) merge_versions(merge, statement, &versions);
+    if (more) merge_versions(merge, statement, &versions, count_changes);
     MemoryContextReset(merge->scratch);
     CHECK_FOR_INTERRUPTS();
   }
@@ -438,46 +406,13 @@ bool finish_merge(Merge *merge) {
   const AbsentMarking marking = marking_of(merge);
   if (run->confirms) mark_held(&marking);
   run->rows_stored = holds_rows(merge->destination, merge->sync, table_of(merge->sync));
+  // All that there is, this run has written.
+  if (run->rows_stored && merge->was_empty)
+    run->witness = MemoryContextStrdup(merge->context, merge->destination->field(0, 0));
   if (merge->replaced_characters > 0)
     warn(run, format(INT64_FORMAT " characters that no text can hold were replaced by U+FFFD",
                      merge->replaced_characters));
-  if (merge->destination->is_remote()) record_at_destination(merge);
-  return true;
-}
-
-bool remote_run_committed(Destination *destination, const Sync *sync, Run *run) {
-  if (!destination->is_remote()) return false;
-  const char *table = syncs_table_of(sync);
-  if (destination->execute("SELECT 1 WHERE pg_catalog.to_regclass($1::text) IS NOT NULL",
-                           {value_of(table)}) == 0)
-    return false;
-  const uint64 found = destination->execute(
-      format(R"(SELECT (extract(epoch FROM emitted_at) * 1000000)::bigint, counts ->> 'read',
-  counts ->> 'inserted', counts ->> 'updated', counts ->> 'unchanged', counts ->> 'deleted',
-  counts ->> 'rejected', counts ->> 'rows_stored'
-FROM %s
-WHERE application_id = $1::text AND customer_id = $2::text AND provider_name = $3::text
-  AND object_type = $4::text AND object = $5::text AND source = $6::text
-  AND run_id = $7::text::bigint AND started_at = $8::text::timestamptz)",
-             table),
-      {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name),
-       value_of(sync->object_type), value_of(sync->object), value_of(source_of_here()),
-       value_of(format(INT64_FORMAT, run->id)), value_of(iso_of_time(run->started_at))});
-  if (found == 0) return false;
-  const auto number = [&](int column) {
-    const char *text = destination->field(0, column);
-    return text == nullptr ? int64{0} : static_cast<int64>(strtoll(text, nullptr, 10));
-  };
-  // Which deletions it holds is not known any more: the next full run finds them anew.
-  if (sees_all(run)) forget_held(sync->id);
-  run->emitted_at = time_of_ms(0) + number(0);
-  run->records_read = number(1);
-  run->inserted = number(2);
-  run->updated = number(3);
-  run->unchanged = number(4);
-  run->deleted = number(5);
-  run->rejected = number(6);
-  run->rows_stored = number(7) != 0;
+  if (merge->destination->is_remote()) write_record(merge->destination, merge->sync, run);
   return true;
 }
 

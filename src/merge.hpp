@@ -26,8 +26,4 @@ void merge_page(Merge *merge, const Page *page);
 /// say are stored as they came are no more, and the run is void.
 bool finish_merge(Merge *merge);
 
-/// Whether a remote destination has committed this very run before (and this server did not live to
-/// record it); fills emitted_at, counts and rows_stored. In a transaction of the destination.
-bool remote_run_committed(Destination *destination, const Sync *sync, Run *run);
-
 }  // namespace supaglue

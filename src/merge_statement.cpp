@@ -117,11 +117,17 @@ SELECT (SELECT pg_catalog.count(*) FROM inserted), (SELECT pg_catalog.count(*) F
       stored_beside_page(table), kDiffers);
 }
 
-char *new_statement(const char *table, const Projection *projection) {
-  // Rows of no columns need not be kept until it is told how many values did not fit.
-  const bool has_columns = projection->count > 0;
+char *insert_statement(const char *table) {
   return format(
-      R"(WITH change AS %7$s (
+      R"(INSERT INTO %1$s (%3$s)
+SELECT application, customer, provider, id, (SELECT $4::timestamptz), false, raw, modified
+FROM (%2$s) AS page WHERE NOT page.deleted)",
+      table, kPage, kColumns);
+}
+
+char *new_statement(const char *table, const Projection *projection) {
+  return format(
+      R"(WITH change AS MATERIALIZED (
   SELECT application, customer, provider, id, raw, modified%2$s
   FROM (SELECT page.*, $9::text::jsonb AS lookup FROM (%5$s) AS page WHERE NOT page.deleted) AS record
 ), inserted AS (
@@ -129,12 +135,11 @@ char *new_statement(const char *table, const Projection *projection) {
   SELECT application, customer, provider, id, (SELECT $4::timestamptz), false, raw, modified%4$s FROM change
   RETURNING id
 )
-SELECT (SELECT pg_catalog.count(*) FROM inserted), 0, 0, %8$s,
+SELECT (SELECT pg_catalog.count(*) FROM inserted), 0, 0,
+       (SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change),
        (SELECT pg_catalog.max(id) FROM inserted), NULL)",
-      table, has_columns ? values_of(projection) : "", for_columns(projection, ", @"),
-      for_columns(projection, ", value_#"), kPage, kColumns,
-      has_columns ? "MATERIALIZED" : "NOT MATERIALIZED",
-      has_columns ? "(SELECT coalesce(pg_catalog.sum(misfits), 0) FROM change)" : "0");
+      table, values_of(projection), for_columns(projection, ", @"),
+      for_columns(projection, ", value_#"), kPage, kColumns);
 }
 
 char *slice_statement(const char *table, const Projection *projection, int rows) {

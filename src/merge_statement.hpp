@@ -20,6 +20,9 @@ enum class Older { kIgnored, kPostponed, kWritten };
 char *page_statement(const char *table, const Projection *projection, Older older);
 /// The same where nothing is stored: no row is looked for.
 char *new_statement(const char *table, const Projection *projection);
+/// The same where nothing is stored and there is no projection: gives no rows, and touches those
+/// that it inserted.
+char *insert_statement(const char *table);
 /// The columns of stored rows after $5, in the order of the bytes, at most so many, from their raw
 /// data; $6 lookup. Gives the last id, how many rows it saw and how many it changed, and how many
 /// values did not fit.

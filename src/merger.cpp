@@ -9,6 +9,7 @@
 #include "erasure_queue.hpp"
 #include "feed.hpp"
 #include "fetched.hpp"
+#include "held_deletions.hpp"
 #include "helping.hpp"
 #include "merge.hpp"
 #include "merge_queue.hpp"
@@ -36,9 +37,10 @@ struct Merging {
   int64 run_id;
   MemoryContext context;  // all that it needs, from the first transaction to the last
   Destination *destination;
-  bool struck;  // its attempt is counted
-  bool robbed;  // rows that it counted on are gone
-  bool reads;   // it takes a page out of the spool
+  bool has_begun;  // the transaction there
+  bool struck;     // its attempt is counted
+  bool robbed;     // rows that it counted on are gone
+  bool reads;      // it takes a page out of the spool
 };
 
 using Reader = std::shared_ptr<const PageReader>;
@@ -81,8 +83,12 @@ void prepare_table(Merging *merging) {
   MemoryContextSwitchTo(merging->context);
   Destination *destination = open_destination(sync->destination_id, sync->owner);
   destination->begin();
-  place_sync(destination, sync, run->metadata != nullptr ? run->metadata : sync->metadata);
-  destination->commit();
+  const bool made =
+      place_sync(destination, sync, run->metadata != nullptr ? run->metadata : sync->metadata);
+  if (made || !destination->is_remote())
+    destination->commit();
+  else
+    merging->has_begun = true;  // it has no locks, and a round trip less
   merging->destination = destination;
 }
 
@@ -141,6 +147,12 @@ void start_over(const Sync *sync, const Run *run) {
       {int_arg(sync->id)});
 }
 
+// Which deletions that run holds is not known any more: the next full one finds them anew.
+void take_over_merged(const SyncRecord *record, const Sync *sync, Run *run) {
+  if (sees_all(run)) forget_held(sync->id);
+  take_over(record, run);
+}
+
 void merge_run(Merging *merging) {
   MemoryContextSwitchTo(merging->context);
   Fetched fetched;
@@ -152,11 +164,15 @@ void merge_run(Merging *merging) {
                      " (times: %d)",
                      fetched.restarts));
   Destination *destination = merging->destination;
-  destination->begin();
+  if (!merging->has_begun) destination->begin();
   Merge *merge = nullptr;
+  const SyncRecord *record = lock_record(destination, sync);
   // A crash may have come between a remote commit and ours: then only our record is missing.
-  const bool merged = destination->is_remote() && remote_run_committed(destination, sync, run);
-  if (!merged && heed_record(destination, sync, run)) merge = begin_merge(destination, sync, run);
+  const bool merged = is_of_run(record, run);
+  if (merged)
+    take_over_merged(record, sync, run);
+  else if (heed_record(destination, record, sync, run))
+    merge = begin_merge(destination, sync, run);
   if (merge != nullptr) {
     merge_pages(merging, merge, run, sync, &fetched);
     merging->robbed = !finish_merge(merge);
@@ -257,7 +273,7 @@ bool merge_one(int64 run_id) {
   if (!take_merge(run_id)) return false;
   MemoryContext context =
       AllocSetContextCreate(TopMemoryContext, "supaglue merge", ALLOCSET_DEFAULT_SIZES);
-  Merging merging = {run_id, context, nullptr, false, false, false};
+  Merging merging = {run_id, context, nullptr, false, false, false, false};
   Outcome outcome = work([&] { begin_attempt(&merging); });
   under_way = &merging;
   if (outcome.done()) outcome = work([&] { prepare_table(&merging); });

@@ -142,7 +142,6 @@ void make_tables(int64 sync_config_id) {
   for (int i = 0; i < placement.count; ++i)
     ensure_table(destination, placement.schema_name, placement.objects[i].table_name,
                  load_projection(placement.objects[i].id, 0, nullptr));
-  if (placement.remote) ensure_syncs_table(destination, placement.schema_name);
 }
 
 void make_twins(int64 sync_config_id) {
@@ -154,10 +153,9 @@ void make_twins(int64 sync_config_id) {
   }
 }
 
-void place_sync(Destination *destination, const Sync *sync, const char *metadata) {
+bool place_sync(Destination *destination, const Sync *sync, const char *metadata) {
   const Projection *projection = load_projection(sync->object_id, sync->connection_id, metadata);
-  ensure_table(destination, sync->schema_name, sync->table_name, projection);
-  if (destination->is_remote()) ensure_syncs_table(destination, sync->schema_name);
+  const bool made = ensure_table(destination, sync->schema_name, sync->table_name, projection);
   // A twin that is being read, or that its owner made otherwise, is no reason not to sync.
   const ErrorData *error = attempt([&] {
     ensure_twin(sync->owner, sync->provider_name, sync->table_name, sync->object_type, sync->object,
@@ -166,6 +164,7 @@ void place_sync(Destination *destination, const Sync *sync, const char *metadata
   if (error != nullptr)
     ereport(LOG, (errmsg("the live twin of table \"%s\" lacks columns", sync->table_name),
                   errdetail_internal("%s", error->message)));
+  return made;
 }
 
 }  // namespace supaglue

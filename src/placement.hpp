@@ -22,7 +22,7 @@ void rehearse_placement();
 /// Makes the live twins, as the sync config's owner.
 void make_twins(int64 sync_config_id);
 /// Gives a sync's table at an open destination, and its live twin, the columns that they lack now
-/// that the source has told of the object (`metadata`, JSON or null).
-void place_sync(Destination *destination, const Sync *sync, const char *metadata);
+/// that the source has told of the object (`metadata`, JSON or null). False: the table lacked none.
+bool place_sync(Destination *destination, const Sync *sync, const char *metadata);
 
 }  // namespace supaglue

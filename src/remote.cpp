@@ -23,7 +23,7 @@ constexpr int kOldestServer = 120000;
 constexpr const char *kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
 // Instead of what lies in the home directory of the server's user, which is not for everybody.
 constexpr const char *kNoFile = "/dev/null/none";
-constexpr int kMostSent = 2;       // one that the server works on, and the next
+constexpr int kMostSent = 4;  // the server never waits for the next
 
 /// Where to connect to; for guard bodies.
 struct Address {
@@ -112,7 +112,8 @@ class RemoteDestination final : public Destination {
   const char *failure() const;
 
   uint64 execute(const char *statement, std::initializer_list<Value> args) override;
-  void send(const char *statement, std::initializer_list<Value> args, void (*take)(void *),
+  void tell(const char *statement, std::initializer_list<Value> args) override;
+  void send(const char *statement, std::initializer_list<Value> args, void (*take)(void *, uint64),
             void *of) override;
   void take_sent() override;
   const char *field(uint64 row, int column) override;
@@ -128,10 +129,10 @@ class RemoteDestination final : public Destination {
   bool wait(int events, TimestampTz until);
   bool connect_until(TimestampTz until);
   bool put(const char *statement, std::initializer_list<Value> args);
-  bool flush();
-  bool keep(PGresult *result, bool succeeded);
+  bool put_segment(const char *statement, std::initializer_list<Value> args);
   bool receive();
-  bool receive_sent();
+  void require_put(bool put);
+  uint64 require_result();
   void take_first();
   [[noreturn]] void raise();
 
@@ -139,9 +140,11 @@ class RemoteDestination final : public Destination {
   MemoryContext scratch_;
   PGconn *connection_ = nullptr;
   PGresult *result_ = nullptr;
-  /// Statements that were sent, whose results are not taken yet, the oldest first.
+  /// Statements that were sent, whose results are not taken yet, the oldest first. Each is a
+  /// segment of libpq's pipeline, together with what was told before it: the server passes over the
+  /// rest of a segment in which one fails.
   struct Sent {
-    void (*take)(void *);
+    void (*take)(void *, uint64);
     void *of;
   };
   Sent sent_[kMostSent];
@@ -232,7 +235,7 @@ const char *RemoteDestination::connect(const Address *address, Oid owner) {
     return "the server asked for no password, and a role that is no superuser must give one";
   if (PQserverVersion(connection_) < kOldestServer) return "its version of PostgreSQL is below 12";
   PQsetnonblocking(connection_, 1);
-  return nullptr;
+  return PQenterPipelineMode(connection_) ? nullptr : one_line(PQerrorMessage(connection_));
 }
 
 void append_int(StringInfo to, int value) {
@@ -297,44 +300,11 @@ StringInfo binary_array(const Value &value) {
   return array;
 }
 
-bool RemoteDestination::flush() {
-  for (;;) {
-    const int left = PQflush(connection_);
-    if (left <= 0) return left == 0;
-    // A server that answers before it has read everything must be listened to, or both would wait.
-    wait(WL_SOCKET_WRITEABLE | WL_SOCKET_READABLE, DT_NOEND);
-    if (!PQconsumeInput(connection_)) return false;
-  }
-}
-
-/// Keeps a result as the last; of several failures the first, which is the one to tell.
-bool RemoteDestination::keep(PGresult *result, bool succeeded) {
-  if (!succeeded) {
-    PQclear(result);
-    return false;
-  }
-  PQclear(result_);
-  result_ = result;
-  const ExecStatusType status = PQresultStatus(result);
-  return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
-}
-
+/// Receives a segment, while what follows it is still being sent. The result of its last statement
+/// is the one that is kept, or that of the first that failed.
 bool RemoteDestination::receive() {
-  bool succeeded = true;
-  for (;;) {
-    while (PQisBusy(connection_)) {
-      wait(WL_SOCKET_READABLE, DT_NOEND);
-      if (!PQconsumeInput(connection_)) return false;
-    }
-    PGresult *result = PQgetResult(connection_);
-    if (result == nullptr) break;
-    succeeded = keep(result, succeeded);
-  }
-  return succeeded && PQstatus(connection_) == CONNECTION_OK;
-}
-
-/// The result of the first statement of a pipeline, while what follows it is still being sent.
-bool RemoteDestination::receive_sent() {
+  PQclear(result_);
+  result_ = nullptr;
   bool succeeded = true;
   while (PQstatus(connection_) == CONNECTION_OK) {
     while (PQisBusy(connection_)) {
@@ -344,17 +314,21 @@ bool RemoteDestination::receive_sent() {
       if (!PQconsumeInput(connection_)) return false;
     }
     PGresult *result = PQgetResult(connection_);
-    if (result == nullptr) continue;  // the statement's end; its synchronization point follows
-    if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+    if (result == nullptr) continue;  // the end of one statement
+    const ExecStatusType status = PQresultStatus(result);
+    if (status == PGRES_PIPELINE_SYNC || !succeeded) {
       PQclear(result);
-      return succeeded;
+      if (status == PGRES_PIPELINE_SYNC) return succeeded;
+      continue;
     }
-    succeeded = keep(result, succeeded);
+    PQclear(result_);
+    result_ = result;
+    succeeded = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
   }
   return false;
 }
 
-/// Begins to send a statement.
+/// Puts a statement at the end of what is sent.
 bool RemoteDestination::put(const char *statement, std::initializer_list<Value> args) {
   MemoryContextReset(scratch_);
   const MemoryContext caller = MemoryContextSwitchTo(scratch_);
@@ -373,17 +347,19 @@ bool RemoteDestination::put(const char *statement, std::initializer_list<Value> 
     // A text's binary form is its bytes: it needs no end and no escape.
     formats[i++] = 1;
   }
-  const int sent = count == 0 ? PQsendQuery(connection_, statement)
-                              : PQsendQueryParams(connection_, statement, static_cast<int>(count),
-                                                  types, values, lengths, formats, 0);
+  const int sent = PQsendQueryParams(connection_, statement, static_cast<int>(count), types, values,
+                                     lengths, formats, 0);
   MemoryContextSwitchTo(caller);
   return sent == 1;
 }
 
+/// Ends a segment with a statement, and sends it.
+bool RemoteDestination::put_segment(const char *statement, std::initializer_list<Value> args) {
+  return put(statement, args) && PQpipelineSync(connection_) && PQflush(connection_) >= 0;
+}
+
 bool RemoteDestination::run(const char *statement, std::initializer_list<Value> args) {
-  PQclear(result_);
-  result_ = nullptr;
-  return put(statement, args) && flush() && receive();
+  return put_segment(statement, args) && receive();
 }
 
 const char *RemoteDestination::failure() const {
@@ -411,45 +387,50 @@ void RemoteDestination::raise() {
   pg_unreachable();
 }
 
-uint64 RemoteDestination::execute(const char *statement, std::initializer_list<Value> args) {
-  take_sent();
+void RemoteDestination::require_put(bool put) {
+  if (put) return;
+  PQclear(result_);
+  result_ = nullptr;
+  raise();
+}
+
+/// Its number of rows, or of rows touched.
+uint64 RemoteDestination::require_result() {
   start_stopwatch();
-  const bool succeeded = run(statement, args);
+  const bool succeeded = receive();
   stop_stopwatch();
   if (!succeeded) raise();
   if (PQresultStatus(result_) == PGRES_TUPLES_OK) return static_cast<uint64>(PQntuples(result_));
   return strtoull(PQcmdTuples(result_), nullptr, 10);
 }
 
+uint64 RemoteDestination::execute(const char *statement, std::initializer_list<Value> args) {
+  require_put(put_segment(statement, args));
+  take_sent();
+  return require_result();
+}
+
+void RemoteDestination::tell(const char *statement, std::initializer_list<Value> args) {
+  require_put(put(statement, args));
+}
+
 void RemoteDestination::send(const char *statement, std::initializer_list<Value> args,
-                             void (*take)(void *), void *of) {
+                             void (*take)(void *, uint64), void *of) {
   if (sent_count_ == kMostSent) take_first();
-  const bool going =
-      PQpipelineStatus(connection_) != PQ_PIPELINE_OFF || PQenterPipelineMode(connection_) == 1;
-  if (!going || !put(statement, args) || !PQpipelineSync(connection_) || PQflush(connection_) < 0) {
-    PQclear(result_);
-    result_ = nullptr;
-    raise();
-  }
+  require_put(put_segment(statement, args));
   sent_[sent_count_++] = {take, of};
 }
 
 void RemoteDestination::take_first() {
-  PQclear(result_);
-  result_ = nullptr;
-  start_stopwatch();
-  const bool succeeded = receive_sent();
-  stop_stopwatch();
-  if (!succeeded) raise();
+  const uint64 rows = require_result();
   const Sent first = sent_[0];
   std::copy(sent_ + 1, sent_ + sent_count_, sent_);
   sent_count_--;
-  first.take(first.of);
+  first.take(first.of, rows);
 }
 
 void RemoteDestination::take_sent() {
   while (sent_count_ > 0) take_first();
-  if (PQpipelineStatus(connection_) != PQ_PIPELINE_OFF) PQexitPipelineMode(connection_);
 }
 
 const char *RemoteDestination::field(uint64 row, int column) {
@@ -465,29 +446,42 @@ void RemoteDestination::stream(const char *statement, std::initializer_list<Valu
 }
 
 void RemoteDestination::set_lock_timeout(int ms) {
-  execute(format("SET LOCAL lock_timeout = %d", ms), {});
+  tell(format("SET LOCAL lock_timeout = %d", ms), {});
 }
 
 // Everything is set for the transaction alone, so that a pooler between us does no harm. The plan
 // settings keep a generic plan on the key's index however old the statistics are (see merge.cpp);
 // nothing but our statements runs here. Whether it may write is the server's to say: those that
-// others run become read-only by default when their disk is nearly full.
+// others run become read-only by default when their disk is nearly full. When we are gone, a
+// statement that waits there keeps no locks.
 void RemoteDestination::begin() {
-  execute(format("BEGIN ISOLATION LEVEL READ COMMITTED;"
-                 "SET LOCAL search_path = pg_catalog, pg_temp;"
-                 "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO';"
-                 "SET LOCAL row_security = off; SET LOCAL statement_timeout = %d;"
-                 "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = %d;"
-                 "SET LOCAL standard_conforming_strings = on; SET LOCAL jit = off;"
-                 "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off;"
-                 "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;"
-                 "SET LOCAL enable_mergejoin = off; SET LOCAL enable_material = off;"
-                 "SET CONSTRAINTS ALL IMMEDIATE",
-                 settings.merge_timeout_ms, settings.lock_timeout_ms),
-          {});
-  // When we are gone, a statement that waits there keeps no locks.
-  if (PQserverVersion(connection_) >= 140000)
-    execute("SET LOCAL client_connection_check_interval = '2s'", {});
+  const char *const values[][2] = {
+      {"search_path", "pg_catalog, pg_temp"},
+      {"timezone", "UTC"},
+      {"datestyle", "ISO"},
+      {"row_security", "off"},
+      {"statement_timeout", format("%d", settings.merge_timeout_ms)},
+      {"idle_in_transaction_session_timeout", "0"},
+      {"lock_timeout", format("%d", settings.lock_timeout_ms)},
+      {"standard_conforming_strings", "on"},
+      {"jit", "off"},
+      {"plan_cache_mode", "force_generic_plan"},
+      {"enable_seqscan", "off"},
+      {"enable_bitmapscan", "off"},
+      {"enable_hashjoin", "off"},
+      {"enable_mergejoin", "off"},
+      {"enable_material", "off"},
+      {"client_connection_check_interval", "2s"},  // the last: not every version has it
+  };
+  const size_t count = lengthof(values) - (PQserverVersion(connection_) < 140000);
+  StringInfoData sets;
+  initStringInfo(&sets);
+  for (size_t i = 0; i < count; ++i)
+    appendStringInfo(&sets, "%s pg_catalog.set_config('%s', '%s', true)", i == 0 ? "SELECT" : ",",
+                     values[i][0], values[i][1]);
+  tell("BEGIN ISOLATION LEVEL READ COMMITTED", {});
+  tell(sets.data, {});
+  tell("SET CONSTRAINTS ALL IMMEDIATE", {});
 }
 
 RemoteDestination *make_remote(const char *name) {

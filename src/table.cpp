@@ -70,9 +70,8 @@ bool has_lz4(Destination *destination) {
 void create(Destination *destination, const char *table, const char *table_name,
             const ColumnList &list) {
   destination->execute(create_statement(table, list, has_lz4(destination)));
-  destination->execute(comment_statement(table, table_name));
-  for (int i = 0; i < list.count; ++i)
-    destination->execute(comment_statement(table, list.columns[i]));
+  destination->tell(comment_statement(table, table_name));
+  for (int i = 0; i < list.count; ++i) destination->tell(comment_statement(table, list.columns[i]));
 }
 
 /// Adds the columns that a table lacks. Rows that are there get a neutral value, later ones must be
@@ -92,8 +91,46 @@ void add_columns(Destination *destination, const char *table, const ColumnList &
     if (column.backfill != nullptr)
       destination->execute(format("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table,
                                   quote_identifier(column.name)));
-    destination->execute(comment_statement(table, column));
+    destination->tell(comment_statement(table, column));
   }
+}
+
+char *create_syncs_statement(const char *table) {
+  return format(R"(CREATE TABLE IF NOT EXISTS %s (
+  application_id text COLLATE "C" NOT NULL,
+  customer_id text COLLATE "C" NOT NULL,
+  provider_name text COLLATE "C" NOT NULL,
+  object_type text COLLATE "C" NOT NULL,
+  object text COLLATE "C" NOT NULL,
+  table_name text COLLATE "C" NOT NULL,
+  source text NOT NULL,
+  run_id bigint NOT NULL,
+  emitted_at timestamptz NOT NULL,
+  watermark timestamptz,
+  counts jsonb NOT NULL,
+  committed_at timestamptz NOT NULL,
+  started_at timestamptz,
+  adopted_at timestamptz,
+  timeline bigint,
+  PRIMARY KEY (application_id, customer_id, provider_name, object_type, object)
+) WITH (fillfactor = 50))",
+                table);
+}
+
+char *comment_syncs_statement(const char *table) {
+  const char *comment = "supaglue: the last run of each sync into this schema, as committed";
+  return format("COMMENT ON TABLE %s IS %s", table, quote_literal_cstr(comment));
+}
+
+void make_syncs_table(Destination *destination, const char *table) {
+  destination->execute(create_syncs_statement(table));
+  destination->tell(comment_syncs_statement(table));
+  // One that was made by an earlier version.
+  destination->execute(
+      format("ALTER TABLE %s ADD COLUMN IF NOT EXISTS started_at timestamptz,"
+             " ADD COLUMN IF NOT EXISTS adopted_at timestamptz,"
+             " ADD COLUMN IF NOT EXISTS timeline bigint",
+             table));
 }
 
 void refuse(const char *table) {
@@ -114,7 +151,10 @@ constexpr const char *kLook =
      ORDER BY pg_catalog.array_position($3::text[], a.attname::text))
    FROM pg_catalog.pg_constraint k
    JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
-   WHERE k.conrelid = c.oid AND k.contype = 'p')
+   WHERE k.conrelid = c.oid AND k.contype = 'p'),
+  EXISTS (SELECT FROM pg_catalog.pg_class s
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = s.oid AND a.attname = 'timeline'
+    WHERE s.relnamespace = n.oid AND s.relname = $4::text)
 FROM (SELECT) AS one
 LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1::text
 LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = $2::text)";
@@ -124,24 +164,26 @@ bool ensure(Destination *destination, const char *schema_name, const char *table
   auto *names = static_cast<Text *>(palloc(sizeof(Text) * static_cast<size_t>(list.count)));
   for (int i = 0; i < list.count; ++i)
     names[i] = {list.columns[i].name, static_cast<int>(strlen(list.columns[i].name))};
-  destination->execute(kLook,
-                       {value_of(schema_name), value_of(table_name), value_of(names, list.count)});
+  destination->execute(kLook, {value_of(schema_name), value_of(table_name),
+                               value_of(names, list.count), value_of(kSyncsTable)});
   const bool schema_exists = strcmp(destination->field(0, 0), "t") == 0;
   const char *kind = destination->field(0, 1) ? pstrdup(destination->field(0, 1)) : nullptr;
   const char *missing = destination->field(0, 2) ? pstrdup(destination->field(0, 2)) : nullptr;
   const char *key = destination->field(0, 3) ? pstrdup(destination->field(0, 3)) : "";
+  const bool lacks_syncs = destination->is_remote() && strcmp(destination->field(0, 4), "t") != 0;
 
   const char *table = quote_qualified_identifier(schema_name, table_name);
   if (!schema_exists)
     destination->execute(format("CREATE SCHEMA IF NOT EXISTS %s", quote_identifier(schema_name)));
-  if (kind == nullptr) {
+  if (kind == nullptr)
     create(destination, table, table_name, list);
-    return true;
-  }
-  if ((*kind != RELKIND_RELATION && *kind != RELKIND_PARTITIONED_TABLE) || strcmp(key, kKey) != 0)
+  else if ((*kind != RELKIND_RELATION && *kind != RELKIND_PARTITIONED_TABLE) ||
+           strcmp(key, kKey) != 0)
     refuse(table);
-  if (missing != nullptr) add_columns(destination, table, list, missing);
-  return false;
+  else if (missing != nullptr)
+    add_columns(destination, table, list, missing);
+  if (lacks_syncs) make_syncs_table(destination, syncs_table(schema_name));
+  return kind == nullptr || missing != nullptr || lacks_syncs;
 }
 
 }  // namespace
@@ -182,33 +224,6 @@ bool ensure_table(Destination *destination, const char *schema_name, const char 
   return made;
 }
 
-static char *create_syncs_statement(const char *table) {
-  return format(R"(CREATE TABLE IF NOT EXISTS %s (
-  application_id text COLLATE "C" NOT NULL,
-  customer_id text COLLATE "C" NOT NULL,
-  provider_name text COLLATE "C" NOT NULL,
-  object_type text COLLATE "C" NOT NULL,
-  object text COLLATE "C" NOT NULL,
-  table_name text COLLATE "C" NOT NULL,
-  source text NOT NULL,
-  run_id bigint NOT NULL,
-  emitted_at timestamptz NOT NULL,
-  watermark timestamptz,
-  counts jsonb NOT NULL,
-  committed_at timestamptz NOT NULL,
-  started_at timestamptz,
-  adopted_at timestamptz,
-  timeline bigint,
-  PRIMARY KEY (application_id, customer_id, provider_name, object_type, object)
-) WITH (fillfactor = 50))",
-                table);
-}
-
-static char *comment_syncs_statement(const char *table) {
-  const char *comment = "supaglue: the last run of each sync into this schema, as committed";
-  return format("COMMENT ON TABLE %s IS %s", table, quote_literal_cstr(comment));
-}
-
 const char *syncs_table(const char *schema_name) {
   return quote_qualified_identifier(schema_name, kSyncsTable);
 }
@@ -216,22 +231,6 @@ const char *syncs_table(const char *schema_name) {
 char *syncs_table_ddl(const char *schema_name) {
   const char *table = quote_qualified_identifier(schema_name, kSyncsTable);
   return format("%s;\n%s;\n", create_syncs_statement(table), comment_syncs_statement(table));
-}
-
-void ensure_syncs_table(Destination *destination, const char *schema_name) {
-  const char *table = quote_qualified_identifier(schema_name, kSyncsTable);
-  if (destination->execute("SELECT 1 FROM pg_catalog.pg_attribute WHERE attname = 'timeline'"
-                           " AND attrelid = pg_catalog.to_regclass($1::text)",
-                           {value_of(table)}) > 0)
-    return;
-  destination->execute(create_syncs_statement(table));
-  destination->execute(comment_syncs_statement(table));
-  // One that was made by an earlier version.
-  destination->execute(
-      format("ALTER TABLE %s ADD COLUMN IF NOT EXISTS started_at timestamptz,"
-             " ADD COLUMN IF NOT EXISTS adopted_at timestamptz,"
-             " ADD COLUMN IF NOT EXISTS timeline bigint",
-             table));
 }
 
 char *default_table_name(const char *provider_name, const char *object_type, const char *object) {

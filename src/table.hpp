@@ -30,15 +30,14 @@ ColumnList columns_of_table(const Projection *projection);
 char *table_ddl(const char *schema_name, const char *table_name, const Projection *projection);
 /// Makes the schema and the table, or adds the missing columns, in the destination's current
 /// transaction, with supaglue.ddl_lock_timeout. An existing table without the key raises 42P16 and
-/// is left alone. Returns whether the table was made.
+/// is left alone. A remote destination gets its _supaglue_syncs, too. Returns whether there was
+/// anything to do.
 bool ensure_table(Destination *destination, const char *schema_name, const char *table_name,
                   const Projection *projection);
-/// The same for the _supaglue_syncs that a remote destination has.
+/// The same of the _supaglue_syncs that a remote destination has.
 char *syncs_table_ddl(const char *schema_name);
 /// Its name, with the schema.
 const char *syncs_table(const char *schema_name);
-/// For a remote destination also its _supaglue_syncs.
-void ensure_syncs_table(Destination *destination, const char *schema_name);
 
 /// "<provider>_<Object>", of a common object the common schema's, of an entity "entity_<name>"; cut
 /// to 63 bytes with a hash when longer.
