@@ -13,6 +13,8 @@
 
 namespace supaglue {
 
+Text text_of(const char *text) { return {text, static_cast<int>(strlen(text))}; }
+
 Value value_of(const char *text) {
   Value value = {};
   value.one = {text, text == nullptr ? 0 : static_cast<int>(strlen(text))};

@@ -24,6 +24,7 @@ struct Value {
   const TimestampTz *times;
   const bool *booleans;
 };
+Text text_of(const char *text);
 Value value_of(const char *text);
 Value value_of(const Text *texts, int count);
 Value value_of(const TimestampTz *times, int count);

@@ -12,10 +12,18 @@
 
 namespace supaglue {
 
-/// Looks at the record of a sync at a remote destination, which is locked. Raises 55000 when a
-/// newer server has written the rows, or when this one knows less than the record says: then it is
-/// an older copy. False: the record, and so the rows, are from before the sync's last run, and must
-/// be read in full. What the record says of the last emitted_at is taken over.
+/// What the record of a sync at a remote destination, which is locked, says of a run that is to go
+/// there. Without an objection the run does not go on when the record, and so the rows, are from
+/// before the sync's last run, and must be read in full.
+struct Judgement {
+  bool goes_on;
+  const char *objection;
+};
+/// It objects when a newer server has written the rows, or when this one knows less than the record
+/// says: then it is an older copy. What the record says of the last emitted_at is taken over.
+Judgement judge_record(const SyncRecord *record, Sync *sync, const Run *run);
+
+/// The same of any destination; raises 55000 with the objection. False: read in full.
 bool heed_record(const Destination *destination, const SyncRecord *record, Sync *sync,
                  const Run *run);
 

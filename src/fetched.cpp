@@ -87,29 +87,42 @@ char *plan_of_run(int64 run_id) {
   return text_at(0, 1);
 }
 
-int lock_quiet(QuietRun *runs, int most) {
+// Remote ones may have been tried before: their destination was away.
+#define FROM_QUIET                                                                         \
+  " FROM supaglue_internal.runs r JOIN supaglue_internal.syncs s ON s.id = r.sync_id"      \
+  " JOIN supaglue_internal.objects o ON o.id = s.object_id"                                \
+  " JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id"                      \
+  " JOIN supaglue_internal.destinations d ON d.id = c.destination_id"                      \
+  " WHERE r.stage = 'merge' AND r.strategy = 'incremental'"                                \
+  " AND r.reason NOT IN ('mapping', 'sweep') AND r.records_read = 0 AND r.pages = 0"       \
+  " AND r.metadata IS NULL AND r.until IS NULL AND r.restarts = 0 AND r.merge_strikes = 0" \
+  " AND CASE WHEN d.config ? 'host'"                                                       \
+  "     THEN r.not_before IS NULL OR r.not_before <= pg_catalog.clock_timestamp()"         \
+  "     ELSE r.not_before IS NULL AND r.merge_attempts = 0 END"                            \
+  " AND s.phase <> 'created' AND s.next_reason IS NULL AND s.consecutive_failures = 0"     \
+  " AND (s.witness IS NOT NULL OR NOT s.rows_stored) AND s.watermark IS NOT NULL"
+
+bool find_quiet_place(QuietPlace *place) {
+  if (sql("SELECT d.id, c.owner" FROM_QUIET
+          " AND d.config ? 'host' ORDER BY r.fetched_at LIMIT 1") == 0)
+    return false;
+  *place = {int_at(0, 1), static_cast<Oid>(int_at(0, 2))};
+  return true;
+}
+
+int lock_quiet(const QuietPlace *place, QuietRun *runs, int most) {
   const auto found = static_cast<int>(
       sql("SELECT r.id, false, r.reason, r.started_at, r.since, r.provider_time, 0::bigint,"
           " r.requests, r.bytes_received, coalesce(r.provider_count, -1), NULL::text, false,"
-          " NULL::timestamptz, r.sync_id"
-          " FROM supaglue_internal.runs r JOIN supaglue_internal.syncs s ON s.id = r.sync_id"
-          " JOIN supaglue_internal.objects o ON o.id = s.object_id"
-          " JOIN supaglue_internal.sync_configs c ON c.id = o.sync_config_id"
-          " JOIN supaglue_internal.destinations d ON d.id = c.destination_id"
-          " WHERE r.stage = 'merge' AND r.strategy = 'incremental' AND r.reason NOT IN ('mapping', "
-          "'sweep')"
-          " AND r.records_read = 0 AND r.pages = 0 AND r.metadata IS NULL AND r.until IS NULL"
-          " AND r.restarts = 0"
-          " AND r.merge_attempts = 0 AND r.merge_strikes = 0 AND r.not_before IS NULL"
-          " AND s.phase <> 'created' AND s.next_reason IS NULL AND s.consecutive_failures = 0"
-          " AND (s.witness IS NOT NULL OR NOT s.rows_stored) AND NOT d.config ? 'host'"
-          " AND s.watermark IS NOT NULL"
+          " NULL::timestamptz, r.sync_id, r.merge_attempts" FROM_QUIET
+          " AND CASE WHEN $2 = 0 THEN NOT d.config ? 'host'"
+          "     ELSE d.id = $2 AND c.owner = $3::oid END"
           " ORDER BY r.fetched_at LIMIT $1"
           " FOR UPDATE OF r SKIP LOCKED FOR NO KEY UPDATE OF s SKIP LOCKED",
-          {int_arg(most)}));
+          {int_arg(most), int_arg(place->destination_id), int_arg(place->owner)}));
   for (int i = 0; i < found; ++i) {
     const auto row = static_cast<uint64>(i);
-    runs[i] = {run_of_row(row), int_at(row, 14)};
+    runs[i] = {run_of_row(row), int_at(row, 14), static_cast<int>(int_at(row, 15))};
   }
   return found;
 }
@@ -121,9 +134,13 @@ void strike_merge(int64 run_id, int strikes) {
 }
 
 void postpone_merge(int64 run_id, TimestampTz not_before) {
+  postpone_merges(ints_arg(&run_id, 1), not_before);
+}
+
+void postpone_merges(Arg run_ids, TimestampTz not_before) {
   sql("UPDATE supaglue_internal.runs SET merge_attempts = merge_attempts + 1, not_before = $2"
-      " WHERE id = $1",
-      {int_arg(run_id), time_arg(not_before)});
+      " WHERE id = ANY ($1)",
+      {run_ids, time_arg(not_before)});
 }
 
 TimestampTz next_merge_at() {

@@ -37,17 +37,26 @@ char *plan_of_run(int64 run_id);
 struct QuietRun {
   Run *run;
   int64 sync_id;
+  int attempts;  // to write to its destination
 };
+/// Where such runs go, and in whose name.
+struct QuietPlace {
+  int64 destination_id;  // 0: this database, in any name
+  Oid owner;
+};
+/// The remote destination whose quiet runs wait longest; false: none wait for any.
+bool find_quiet_place(QuietPlace *place);
 /// Locks such runs, and their syncs, that nothing but their record is to be written of: incremental
-/// ones to this database, of syncs that fare well, whose objects are stamped (so they have a
-/// watermark), and whose table has a witness or no rows. Those that wait longest first; returns how
-/// many.
-int lock_quiet(QuietRun *runs, int most);
+/// ones of syncs that fare well, whose objects are stamped (so they have a watermark), and whose
+/// table has a witness or no rows. Those that wait longest first; returns how many.
+int lock_quiet(const QuietPlace *place, QuietRun *runs, int most);
 /// Counts a merge that begins (or one less), in a transaction of its own, so that it stays counted
 /// when the process does not see its end.
 void strike_merge(int64 run_id, int strikes);
 /// The merge failed and is to be tried again at that time.
 void postpone_merge(int64 run_id, TimestampTz not_before);
+/// The same of many.
+void postpone_merges(Arg run_ids, TimestampTz not_before);
 /// When a merge that was postponed is due; DT_NOBEGIN: none waits.
 TimestampTz next_merge_at();
 

@@ -163,8 +163,7 @@ void merge_batch(Merge *merge, int from, int count) {
 const Projection *fit_to_table(Merge *merge, const Projection *wanted) {
   if (wanted->count == 0) return wanted;
   auto *names = static_cast<Text *>(palloc(sizeof(Text) * static_cast<size_t>(wanted->count)));
-  for (int i = 0; i < wanted->count; ++i)
-    names[i] = {wanted->columns[i].name, static_cast<int>(strlen(wanted->columns[i].name))};
+  for (int i = 0; i < wanted->count; ++i) names[i] = text_of(wanted->columns[i].name);
   merge->destination->execute(
       R"(SELECT pg_catalog.format_type(a.atttypid, NULL)
 FROM pg_catalog.unnest($2::text[]) WITH ORDINALITY AS w (name, number)
@@ -412,7 +411,10 @@ bool finish_merge(Merge *merge) {
   if (merge->replaced_characters > 0)
     warn(run, format(INT64_FORMAT " characters that no text can hold were replaced by U+FFFD",
                      merge->replaced_characters));
-  if (merge->destination->is_remote()) write_record(merge->destination, merge->sync, run);
+  if (merge->destination->is_remote()) {
+    const Run *const runs[] = {run};
+    write_records(merge->destination, &merge->sync, runs, 1);
+  }
   return true;
 }
 

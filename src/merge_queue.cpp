@@ -47,14 +47,20 @@ void leave_out_quiet(MergeQueue *queue) {
 
 void end_quiet(MergeQueue *queue) {
   if (GetCurrentTimestamp() < Max(queue->together_from, queue->alone_until)) return;
-  QuietEnd end = {};
-  const Outcome outcome = work([&] { end = end_quiet_runs(); });
+  QuietEnd here = {}, there = {};
+  const Outcome outcome = work([&] { here = end_quiet_runs(); });
   stop_stopwatch();
-  queue->together_from = good_until(end.look);
-  if (outcome.error != nullptr || end.left > 0)
+  if (outcome.done() && GetCurrentTimestamp() >= queue->there_from) {
+    const Outcome outcome_there = work([&] { there = end_quiet_runs_there(); });
+    stop_stopwatch();
+    if (outcome_there.error != nullptr || there.left > 0)
+      queue->there_from = GetCurrentTimestamp() + kFailedMs * 1000;
+  }
+  queue->together_from = good_until(here.look + there.look);
+  if (outcome.error != nullptr || here.left > 0)
     queue->alone_until = GetCurrentTimestamp() + kFailedMs * 1000;
   note_left(queue);
-  if (end.ended + end.left > 0) leave_out_quiet(queue);
+  if (here.ended + here.left + there.ended + there.left > 0) leave_out_quiet(queue);
 }
 
 bool waits_for_others(const MergeQueue *queue, const WaitingRun *run) {

@@ -20,6 +20,7 @@ struct MergeQueue {
 
   // Of runs that found nothing:
   TimestampTz together_from = 0;  // not before are more of them ended
+  TimestampTz there_from = 0;     // the same of those to remote destinations
   TimestampTz alone_until = 0;    // some could not be ended together: each has its turn
   int64 left[kMost];              // those that waited when others were ended
   int left_count = 0;

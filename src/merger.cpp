@@ -223,14 +223,6 @@ bool is_refusal(int sqlerrcode) {
   }
 }
 
-const char *words_of(const ErrorData *error) {
-  if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-    return format("%s: a statement of the merge may take as long as supaglue.merge_timeout says",
-                  error->message);
-  if (error->detail == nullptr) return error->message;
-  return format("%s: %s", error->message, error->detail);
-}
-
 // A merge failed, and nothing of it is left: tries again later, or ends the run. What fails again
 // and again by what is in the run, or in the way of its table, is not to be read anew for ever.
 void record_failure(const Merging *merging, const ErrorData *error) {
@@ -256,9 +248,7 @@ void record_failure(const Merging *merging, const ErrorData *error) {
     if (passes == merging->struck) strike_merge(run->id, passes ? -1 : 1);
     const int64 at = retry_at(now_ms(), Min(fetched.attempts + 1, 7), 0, jitter());
     postpone_merge(run->id, time_of_ms(at));
-    sql("UPDATE supaglue_internal.syncs SET waiting_for = 'destination', last_error_class = $2,"
-        " last_error = $3 WHERE id = $1",
-        {int_arg(sync->id), text_arg(error_class), text_arg(message)});
+    await_destination(ints_arg(&sync->id, 1), error_class, message);
     return;
   }
   if (passes || is_data || is_refusal(error->sqlerrcode))

@@ -4,6 +4,7 @@
 #include "catalog.hpp"
 #include "columns.hpp"
 #include "destination.hpp"
+#include "epoch.hpp"
 #include "feed.hpp"
 #include "fetched.hpp"
 #include "pg.hpp"
@@ -12,6 +13,7 @@
 #include "sql.hpp"
 #include "stopwatch.hpp"
 #include "sync.hpp"
+#include "sync_record.hpp"
 #include "worker.hpp"
 
 namespace supaglue {
@@ -28,7 +30,7 @@ struct Quiet {
 };
 
 void take(const QuietRun *runs, int count, Quiet *quiet) {
-  int64 ids[kMost];
+  int64 ids[kMost] = {};
   Sync *syncs[kMost];
   for (int i = 0; i < count; ++i) ids[i] = runs[i].sync_id;
   const int loaded = load_syncs(ids, count, syncs);
@@ -43,8 +45,6 @@ bool share_table(const Sync *a, const Sync *b) {
   return a->owner == b->owner && strcmp(a->schema_name, b->schema_name) == 0 &&
          strcmp(a->table_name, b->table_name) == 0;
 }
-
-Text text_of(const char *text) { return {text, static_cast<int>(strlen(text))}; }
 
 /// The syncs whose rows are to be looked for in one table.
 struct Witnesses {
@@ -65,10 +65,8 @@ void add(Witnesses *witnesses, int place, const Sync *sync) {
 }
 
 /// Leaves those out whose witness is gone: their table must be read again.
-void leave_out_robbed(const Sync *sync, const Witnesses *witnesses, Quiet *quiet) {
-  Destination *destination = open_here(sync->owner);
-  destination->set_lock_timeout(kLockTimeoutMs);
-  destination->begin();
+void leave_out_robbed(Destination *destination, const Sync *sync, const Witnesses *witnesses,
+                      Quiet *quiet) {
   const int count = witnesses->count;
   const uint64 missing = destination->execute(
       format(
@@ -91,33 +89,89 @@ WHERE stored.id IS NULL)",
   }
 }
 
+void leave_out_robbed_here(const Sync *sync, const Witnesses *witnesses, Quiet *quiet) {
+  Destination *here = open_here(sync->owner);
+  here->set_lock_timeout(kLockTimeoutMs);
+  here->begin();
+  leave_out_robbed(here, sync, witnesses, quiet);
+}
+
 bool has_table(const Sync *sync) {
   const Oid schema = get_namespace_oid(sync->schema_name, true);
   return OidIsValid(schema) && OidIsValid(get_relname_relid(sync->table_name, schema));
 }
 
-/// Each table is asked once. One that somebody locks keeps its own runs waiting, and no other's.
-void check_tables(Quiet *quiet, int count) {
+/// Each table is asked once. One of this database that somebody locks keeps its own runs waiting,
+/// and no other's. `there`: the remote destination that has them, or null.
+void check_tables(Destination *there, Quiet *quiet, int count) {
   auto *witnesses = static_cast<Witnesses *>(palloc(sizeof(Witnesses)));
   auto *asked = static_cast<bool *>(palloc0(static_cast<size_t>(Max(count, 1))));
   for (int i = 0; i < count; ++i) {
     const Sync *first = quiet[i].sync;
     if (asked[i] || first == nullptr) continue;
-    if (!first->rows_stored) {
+    if (there == nullptr && !first->rows_stored) {
       if (!has_table(first)) quiet[i].sync = nullptr;  // a merge makes it anew
       continue;
     }
     witnesses->count = 0;
     for (int j = i; j < count; ++j) {
       const Sync *sync = quiet[j].sync;
-      if (sync == nullptr || !sync->rows_stored || !share_table(sync, first)) continue;
-      asked[j] = true;
-      add(witnesses, j, sync);
+      if (sync == nullptr || !share_table(sync, first)) continue;
+      asked[j] = sync->rows_stored || there != nullptr;
+      if (sync->rows_stored) add(witnesses, j, sync);
     }
-    if (attempt([&] { leave_out_robbed(first, witnesses, quiet); }) == nullptr) continue;
+    if (there != nullptr) {
+      leave_out_robbed(there, first, witnesses, quiet);
+      continue;
+    }
+    if (attempt([&] { leave_out_robbed_here(first, witnesses, quiet); }) == nullptr) continue;
     stop_stopwatch();
     for (int k = 0; k < witnesses->count; ++k) quiet[witnesses->places[k]].sync = nullptr;
   }
+}
+
+/// Those that are still to be ended here, which get their stamps; returns how many.
+int keep_good(Quiet *quiet, int found) {
+  int count = 0;
+  for (int i = 0; i < found; ++i) {
+    if (quiet[i].sync == nullptr) continue;
+    quiet[i].run->emitted_at = emitted_after(quiet[i].sync->emitted_at);
+    quiet[i].run->rows_stored = quiet[i].sync->rows_stored;
+    quiet[count++] = quiet[i];
+  }
+  return count;
+}
+
+/// Leaves those out of which the records there say anything but that the last run is the last.
+void check_records(Destination *there, Quiet *quiet, int count) {
+  const Sync *syncs[kMost];
+  const SyncRecord *records[kMost];
+  for (int i = 0; i < count; ++i) syncs[i] = quiet[i].sync;
+  lock_records(there, syncs, count, records);
+  for (int i = 0; i < count; ++i)
+    if (is_of_run(records[i], quiet[i].run) ||
+        !judge_record(records[i], quiet[i].sync, quiet[i].run).goes_on)
+      quiet[i].sync = nullptr;
+}
+
+/// Ends the runs at their remote destination; returns how many are left of them, to be ended here.
+int commit_there(const QuietPlace *place, Quiet *quiet, int found) {
+  Destination *there = open_destination(place->destination_id, place->owner);
+  there->begin();
+  there->set_lock_timeout(kLockTimeoutMs);
+  check_records(there, quiet, found);
+  check_tables(there, quiet, found);
+  const int count = keep_good(quiet, found);
+  if (count == 0) return 0;
+  const Sync *syncs[kMost];
+  const Run *runs[kMost];
+  for (int i = 0; i < count; ++i) {
+    syncs[i] = quiet[i].sync;
+    runs[i] = quiet[i].run;
+  }
+  write_records(there, syncs, runs, count);
+  there->commit();
+  return count;
 }
 
 Arg run_ids_of(const Quiet *quiet, int count) {
@@ -200,23 +254,8 @@ void tell(const Quiet *quiet, int count) {
        time_arg(now), int_arg(slot_of(kEvents, now))});
 }
 
-}  // namespace
-
-QuietEnd end_quiet_runs() {
-  const TimestampTz start = GetCurrentTimestamp();
-  Quiet quiet[kMost];
-  QuietRun runs[kMost];
-  const int found = lock_quiet(runs, kMost);
-  const TimestampTz look = GetCurrentTimestamp() - start;
-  if (found == 0) return {0, 0, look};
-  take(runs, found, quiet);
-  check_tables(quiet, found);
-  int count = 0;
-  for (int i = 0; i < found; ++i)
-    if (quiet[i].sync != nullptr) quiet[count++] = quiet[i];
-  if (count == 0) return {0, found, look};
-  for (int i = 0; i < count; ++i)
-    quiet[i].run->emitted_at = emitted_after(quiet[i].sync->emitted_at);
+/// What is written of them in this database.
+void end_here(const Quiet *quiet, int count) {
   const TimestampTz finished_at = GetCurrentTimestamp();
   log_runs(quiet, count, finished_at);
   move_syncs_on(quiet, count, finished_at);
@@ -225,7 +264,54 @@ QuietEnd end_quiet_runs() {
   sql("INSERT INTO supaglue_internal.sync_changes SELECT pg_catalog.unnest($1)",
       {sync_ids_of(quiet, count)});
   wake_at_commit(WorkerKind::kFetcher);
+}
+
+/// Their destination is away: one try is one for all.
+void postpone(const QuietRun *runs, int count, const ErrorData *error) {
+  const Arg run_ids = ints_of(count, [&](int i) { return runs[i].run->id; });
+  const Arg sync_ids = ints_of(count, [&](int i) { return runs[i].sync_id; });
+  const int attempts = runs[0].attempts + 1;
+  postpone_merges(run_ids, time_of_ms(retry_at(now_ms(), Min(attempts, 7), 0, jitter())));
+  await_destination(sync_ids, name_of(ErrorClass::kDestination), words_of(error));
+}
+
+}  // namespace
+
+QuietEnd end_quiet_runs() {
+  const TimestampTz start = GetCurrentTimestamp();
+  const QuietPlace here = {0, InvalidOid};
+  Quiet quiet[kMost];
+  QuietRun runs[kMost];
+  const int found = lock_quiet(&here, runs, kMost);
+  const TimestampTz look = GetCurrentTimestamp() - start;
+  if (found == 0) return {0, 0, look};
+  take(runs, found, quiet);
+  check_tables(nullptr, quiet, found);
+  const int count = keep_good(quiet, found);
+  if (count > 0) end_here(quiet, count);
   return {count, found - count, look};
+}
+
+QuietEnd end_quiet_runs_there() {
+  const TimestampTz start = GetCurrentTimestamp();
+  QuietPlace place;
+  Quiet quiet[kMost];
+  QuietRun runs[kMost];
+  const int found = find_quiet_place(&place) ? lock_quiet(&place, runs, kMost) : 0;
+  const TimestampTz look = GetCurrentTimestamp() - start;
+  if (found == 0) return {0, 0, look};
+  take(runs, found, quiet);
+  int count = 0;
+  const ErrorData *error = attempt([&] { count = commit_there(&place, quiet, found); });
+  if (error == nullptr) {
+    if (count > 0) end_here(quiet, count);
+    return {count, found - count, look};
+  }
+  stop_stopwatch();
+  if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION)
+    return {0, found, look};
+  postpone(runs, found, error);
+  return {found, 0, look};
 }
 
 }  // namespace supaglue

@@ -13,8 +13,11 @@ struct QuietEnd {
   TimestampTz look;  // how long it took to find them (us)
 };
 
-/// Ends such runs in the caller's transaction, some at a time. Those whose table lost what was
-/// written, or cannot be looked into, are left.
+/// Ends such runs to this database in the caller's transaction, some at a time. Those whose table
+/// lost what was written, or cannot be looked into, are left.
 QuietEnd end_quiet_runs();
+/// The same of runs to one remote destination, which are written there in one transaction, too. If
+/// it is away, they are all postponed.
+QuietEnd end_quiet_runs_there();
 
 }  // namespace supaglue

@@ -437,4 +437,18 @@ void sync_changed(int64 sync_id) {
   wake_at_commit(WorkerKind::kFetcher);
 }
 
+const char *words_of(const ErrorData *error) {
+  if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+    return format("%s: a statement of the merge may take as long as supaglue.merge_timeout says",
+                  error->message);
+  if (error->detail == nullptr) return error->message;
+  return format("%s: %s", error->message, error->detail);
+}
+
+void await_destination(Arg sync_ids, const char *error_class, const char *message) {
+  sql("UPDATE supaglue_internal.syncs SET waiting_for = 'destination', last_error_class = $2,"
+      " last_error = $3 WHERE id = ANY ($1)",
+      {sync_ids, text_arg(error_class), text_arg(message)});
+}
+
 }  // namespace supaglue

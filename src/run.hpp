@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pg.hpp"
+#include "sql.hpp"
 #include "ring.hpp"
 #include "sync.hpp"
 
@@ -95,5 +96,11 @@ void quarantine_run(const Sync *sync, const Run *run, const char *error_class, c
 
 /// Tells the fetcher that a sync's row changed: writes sync_changes and wakes it at commit.
 void sync_changed(int64 sync_id);
+
+/// What a merge failed of, for users.
+const char *words_of(const ErrorData *error);
+/// Notes that runs of these syncs are to be merged later, since their destinations would not have
+/// them now.
+void await_destination(Arg sync_ids, const char *error_class, const char *message);
 
 }  // namespace supaglue

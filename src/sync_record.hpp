@@ -30,6 +30,9 @@ struct SyncRecord {
 /// Locks the record until the end of the transaction there. Null: there is none, or no need for one
 /// because the destination is this database.
 const SyncRecord *lock_record(Destination *destination, const Sync *sync);
+/// The same of many syncs of one remote destination.
+void lock_records(Destination *destination, const Sync *const *syncs, int count,
+                  const SyncRecord **records);
 
 /// Whether it is of this very run, which was committed there though this server did not live to
 /// note it.
@@ -37,7 +40,8 @@ bool is_of_run(const SyncRecord *record, const Run *run);
 /// Gives that run the emitted_at, the counts and rows_stored that it had.
 void take_over(const SyncRecord *record, Run *run);
 
-/// Writes it, by the end of the transaction.
-void write_record(Destination *destination, const Sync *sync, const Run *run);
+/// Writes the records of syncs of one remote destination, by the end of the transaction.
+void write_records(Destination *destination, const Sync *const *syncs, const Run *const *runs,
+                   int count);
 
 }  // namespace supaglue

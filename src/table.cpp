@@ -162,8 +162,7 @@ LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = $2::te
 bool ensure(Destination *destination, const char *schema_name, const char *table_name,
             const ColumnList &list) {
   auto *names = static_cast<Text *>(palloc(sizeof(Text) * static_cast<size_t>(list.count)));
-  for (int i = 0; i < list.count; ++i)
-    names[i] = {list.columns[i].name, static_cast<int>(strlen(list.columns[i].name))};
+  for (int i = 0; i < list.count; ++i) names[i] = text_of(list.columns[i].name);
   destination->execute(kLook, {value_of(schema_name), value_of(table_name),
                                value_of(names, list.count), value_of(kSyncsTable)});
   const bool schema_exists = strcmp(destination->field(0, 0), "t") == 0;
