@@ -8,9 +8,10 @@ namespace supaglue {
 
 namespace {
 
-/// Whether the run is one of this very server's, whatever became of it here.
-bool is_known(const Sync *sync, const SyncRecord *record) {
-  return sql("SELECT FROM supaglue_internal.run_log"
+/// Whether the run there is one of this very server's, whatever became of it here.
+bool is_known(const SyncRecord *record, const Sync *sync, const Run *run) {
+  return is_of_run(record, run) ||
+         sql("SELECT FROM supaglue_internal.run_log"
              " WHERE id = $1 AND sync_id = $2 AND started_at = $3",
              {int_arg(record->run_id), int_arg(sync->id), time_arg(record->started_at)}) > 0;
 }
@@ -29,7 +30,7 @@ Judgement judge_record(const SyncRecord *record, Sync *sync, const Run *run) {
     return {false, "It was promoted after this one had been left behind."};
   const bool is_new = TIMESTAMP_IS_NOBEGIN(sync->emitted_at);
   const bool is_ahead = !is_new && record->emitted_at > sync->emitted_at;
-  if (is_ahead && same && there.timeline == here.timeline && !is_known(sync, record))
+  if (is_ahead && same && there.timeline == here.timeline && !is_known(record, sync, run))
     return {false, "The rows there are newer than what this server knows of: it is an older copy."};
   const bool is_behind = has_run && record->emitted_at < sync->emitted_at;
   // Also a successor's runs come after those of the server that it succeeds.

@@ -16,6 +16,7 @@
 #include "page_reader.hpp"
 #include "pg.hpp"
 #include "placement.hpp"
+#include "remote_connection.hpp"
 #include "ring.hpp"
 #include "run.hpp"
 #include "settings.hpp"
@@ -168,7 +169,7 @@ void merge_run(Merging *merging) {
   Merge *merge = nullptr;
   const SyncRecord *record = lock_record(destination, sync);
   // A crash may have come between a remote commit and ours: then only our record is missing.
-  const bool merged = is_of_run(record, run);
+  const bool merged = is_of_fetch(record, sync, run);
   if (merged)
     take_over_merged(record, sync, run);
   else if (heed_record(destination, record, sync, run))
@@ -326,6 +327,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
   if (!begin_worker(WorkerKind::kMerger, &place)) return;
   watch_statements();
   allow_helper();
+  keep_connections();
   before_shmem_exit(before_exit, 0);
   MemoryContext round =
       AllocSetContextCreate(TopMemoryContext, "supaglue merger", ALLOCSET_DEFAULT_SIZES);
@@ -350,6 +352,7 @@ SUPAGLUE_WORKER_MAIN(supaglue_merger_main, argument) {
     }
     if (place.number == 0 && outcome.done() && now_ms() >= next_sweep_ms)
       next_sweep_ms = now_ms() + (sweep() ? 1000 : kSweepMs);
+    rest_ms = Min(rest_ms, close_stale_connections());
     report_work(false, reason_of(outcome.standing));
     const bool woken = wait_for_work(-1, Min(rest_ms, Max(next_sweep_ms - now_ms(), int64{1})));
     if (!woken) give_back_memory();  // what the last runs took is not needed soon

@@ -1,14 +1,12 @@
-// pg: libpq without ever blocking on it: every wait is on the latch as well, so that cancel and
-// shutdown are immediate. (Only the name of a host is resolved by the C library.)
+// pg: a destination in another Postgres. See remote.hpp.
 #include "remote.hpp"
 
 #include <arpa/inet.h>
-#include <netdb.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 
 #include "pg.hpp"
+#include "remote_connection.hpp"
 #include "settings.hpp"
 #include "sql.hpp"
 #include "stopwatch.hpp"
@@ -19,80 +17,7 @@ namespace supaglue {
 
 namespace {
 
-constexpr int kOldestServer = 120000;
-constexpr const char *kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
-// Instead of what lies in the home directory of the server's user, which is not for everybody.
-constexpr const char *kNoFile = "/dev/null/none";
 constexpr int kMostSent = 4;  // the server never waits for the next
-
-/// Where to connect to; for guard bodies.
-struct Address {
-  std::string host, port, database, user, password, ssl_mode;
-  std::string ca_cert, client_cert, client_key, server_name;
-
-  void read(const char *config, const char *secret) {
-    const Json plain = Json::parse(config);
-    const Json sealed = secret == nullptr ? Json::object() : Json::parse(secret);
-    host = plain.value("host", "");
-    port = std::to_string(plain.value("port", 5432));
-    database = plain.value("database", "");
-    user = plain.value("user", "");
-    ssl_mode = plain.value("ssl_mode", "verify-full");
-    ca_cert = plain.value("server_ca_cert", "");
-    client_cert = plain.value("client_cert", "");
-    server_name = plain.value("server_name", "");
-    password = sealed.value("password", "");
-    client_key = sealed.value("client_key", "");
-  }
-
-  /// libpq checks a certificate against `host` and connects to `hostaddr`, which must be numeric.
-  std::string numeric_host() const {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    addrinfo *found = nullptr;
-    if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0 || found == nullptr) return {};
-    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(found, freeaddrinfo);
-    char text[NI_MAXHOST];
-    if (getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
-                    NI_NUMERICHOST) != 0)
-      return {};
-    return text;
-  }
-};
-
-/// libpq takes certificates and keys from files only: one of our own, that goes with the
-/// transaction at the latest.
-struct PemFile {
-  File file = -1;
-  const char *path = nullptr;
-};
-
-PemFile write_pem(const std::string *text) {
-  PemFile pem;
-  if (text->empty()) return pem;
-  pem.file = OpenTemporaryFile(false);
-  pem.path = pstrdup(FilePathName(pem.file));
-  const int length = static_cast<int>(text->size());
-  if (chmod(pem.path, S_IRUSR | S_IWUSR) != 0 ||
-      FileWrite(pem.file, const_cast<char *>(text->data()), length, 0, PG_WAIT_EXTENSION) != length)
-    ereport(ERROR, (errcode_for_file_access(), errmsg("could not write a temporary file: %m")));
-  return pem;
-}
-
-void remove_pem(const PemFile &pem) {
-  if (pem.file >= 0) FileClose(pem.file);
-}
-
-const char *one_line(const char *text) {
-  char *line = pstrdup(text), *end = line;
-  for (const char *c = text; *c != '\0'; ++c) {
-    const char next = *c == '\n' || *c == '\t' ? ' ' : *c;
-    if (next != ' ' || (end > line && end[-1] != ' ')) *end++ = next;
-  }
-  while (end > line && end[-1] == ' ') --end;
-  *end = '\0';
-  return line;
-}
 
 class RemoteDestination final : public Destination {
  public:
@@ -101,11 +26,11 @@ class RemoteDestination final : public Destination {
   RemoteDestination &operator=(const RemoteDestination &) = delete;
   ~RemoteDestination() {
     PQclear(result_);
-    PQfinish(connection_);
+    leave_connection(connection_, place_);
   }
 
   /// Null, or why it could not be done.
-  const char *connect(const Address *address, Oid owner);
+  const char *connect(const char *config, const char *secret, Oid owner);
   /// Runs a statement; false when it failed: result_ says why, or is null when the connection was
   /// lost.
   bool run(const char *statement, std::initializer_list<Value> args);
@@ -126,8 +51,6 @@ class RemoteDestination final : public Destination {
   const char *label() const override { return label_; }
 
  private:
-  bool wait(int events, TimestampTz until);
-  bool connect_until(TimestampTz until);
   bool put(const char *statement, std::initializer_list<Value> args);
   bool put_segment(const char *statement, std::initializer_list<Value> args);
   bool receive();
@@ -138,6 +61,7 @@ class RemoteDestination final : public Destination {
 
   const char *label_;
   MemoryContext scratch_;
+  const char *place_ = "";
   PGconn *connection_ = nullptr;
   PGresult *result_ = nullptr;
   /// Statements that were sent, whose results are not taken yet, the oldest first. Each is a
@@ -151,91 +75,11 @@ class RemoteDestination final : public Destination {
   int sent_count_ = 0;
 };
 
-/// Whether the socket is ready, and not the latch or the time is up.
-bool RemoteDestination::wait(int events, TimestampTz until) {
-  const long ms =
-      until == DT_NOEND ? -1 : TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
-  const int happened = WaitLatchOrSocket(
-      MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (ms >= 0 ? WL_TIMEOUT : 0) | events,
-      PQsocket(connection_), ms, PG_WAIT_EXTENSION);
-  if (happened & WL_LATCH_SET) {
-    ResetLatch(MyLatch);
-    CHECK_FOR_INTERRUPTS();
-  }
-  return (happened & events) != 0;
-}
-
-bool RemoteDestination::connect_until(TimestampTz until) {
-  PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-  while (state != PGRES_POLLING_OK) {
-    if (state == PGRES_POLLING_FAILED || GetCurrentTimestamp() >= until) return false;
-    if (wait(state == PGRES_POLLING_READING ? WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE, until))
-      state = PQconnectPoll(connection_);
-  }
-  return true;
-}
-
-const char *RemoteDestination::connect(const Address *address, Oid owner) {
-  const bool trusted = superuser_arg(owner);
-  const bool verifies = address->ssl_mode.starts_with("verify-");
-  const bool has_key = !address->client_cert.empty() && !address->client_key.empty();
-  if (!trusted && !has_key && address->password.empty())
-    return "a password is required for a role that is no superuser";
-  const char *ca_bundle = settings.ca_bundle != nullptr && settings.ca_bundle[0] != '\0'
-                              ? settings.ca_bundle
-                              : kSystemCertificates;
-  const bool named = !address->server_name.empty();
-  const char *numeric = named ? guarded_text([&] { return address->numeric_host(); }) : nullptr;
-  const PemFile ca = write_pem(&address->ca_cert);
-  const PemFile certificate = write_pem(&address->client_cert);
-  const PemFile key = write_pem(&address->client_key);
-  const char *const parameters[][2] = {
-      {"host", named ? address->server_name.c_str() : address->host.c_str()},
-      {"hostaddr", numeric},
-      {"port", address->port.c_str()},
-      {"dbname", address->database.c_str()},
-      {"user", address->user.c_str()},
-      {"password", address->password.c_str()},
-      {"sslmode", address->ssl_mode.c_str()},
-      {"sslrootcert", ca.path != nullptr ? ca.path
-                      : verifies         ? ca_bundle
-                                         : kNoFile},
-      {"sslcert", certificate.path != nullptr ? certificate.path : kNoFile},
-      {"sslkey", key.path != nullptr ? key.path : kNoFile},
-      {"gssencmode", "disable"},
-      {"passfile", kNoFile},
-      {"client_encoding", "UTF8"},
-      {"application_name", "supaglue"},
-      {"keepalives_idle", "30"},
-      {"keepalives_interval", "10"},
-      {"keepalives_count", "3"},
-  };
-  constexpr size_t kCount = sizeof parameters / sizeof *parameters;
-  const char *keywords[kCount + 1] = {};
-  const char *values[kCount + 1] = {};
-  for (size_t i = 0; i < kCount; ++i) {
-    keywords[i] = parameters[i][0];
-    values[i] = parameters[i][1];
-  }
-  const TimestampTz until =
-      GetCurrentTimestamp() + static_cast<int64>(settings.connect_timeout_ms) * 1000;
-  connection_ = PQconnectStartParams(keywords, values, 0);
-  if (connection_ == nullptr) return "out of memory";
-  // Not to the log: that could raise, in the middle of libpq.
-  PQsetNoticeReceiver(
-      connection_, [](void *, const PGresult *) {}, nullptr);
-  const bool connected = PQstatus(connection_) != CONNECTION_BAD && connect_until(until);
-  remove_pem(ca);
-  remove_pem(certificate);
-  remove_pem(key);
-  if (!connected)
-    return PQstatus(connection_) == CONNECTION_BAD ? one_line(PQerrorMessage(connection_))
-                                                   : "timed out";
-  if (!trusted && !PQconnectionUsedPassword(connection_) && !(has_key && PQsslInUse(connection_)))
-    return "the server asked for no password, and a role that is no superuser must give one";
-  if (PQserverVersion(connection_) < kOldestServer) return "its version of PostgreSQL is below 12";
-  PQsetnonblocking(connection_, 1);
-  return PQenterPipelineMode(connection_) ? nullptr : one_line(PQerrorMessage(connection_));
+const char *RemoteDestination::connect(const char *config, const char *secret, Oid owner) {
+  place_ = place_of(config, secret, owner);
+  connection_ = take_kept_connection(place_);
+  if (connection_ != nullptr) return nullptr;
+  return connect_to_server(&connection_, config, secret, owner);
 }
 
 void append_int(StringInfo to, int value) {
@@ -310,7 +154,8 @@ bool RemoteDestination::receive() {
     while (PQisBusy(connection_)) {
       const int left = PQflush(connection_);
       if (left < 0) return false;
-      wait(WL_SOCKET_READABLE | (left > 0 ? WL_SOCKET_WRITEABLE : 0), DT_NOEND);
+      wait_for_server(connection_, WL_SOCKET_READABLE | (left > 0 ? WL_SOCKET_WRITEABLE : 0),
+                      DT_NOEND);
       if (!PQconsumeInput(connection_)) return false;
     }
     PGresult *result = PQgetResult(connection_);
@@ -365,7 +210,7 @@ bool RemoteDestination::run(const char *statement, std::initializer_list<Value> 
 const char *RemoteDestination::failure() const {
   const char *message =
       result_ == nullptr ? nullptr : PQresultErrorField(result_, PG_DIAG_MESSAGE_PRIMARY);
-  return message != nullptr ? pstrdup(message) : one_line(PQerrorMessage(connection_));
+  return message != nullptr ? pstrdup(message) : connection_error(connection_);
 }
 
 void RemoteDestination::raise() {
@@ -377,7 +222,7 @@ void RemoteDestination::raise() {
   if (sqlstate == nullptr || strlen(sqlstate) != 5 || PQstatus(connection_) == CONNECTION_BAD)
     ereport(ERROR,
             (errcode(ERRCODE_CONNECTION_FAILURE), errmsg("lost the connection to %s", label_),
-             errdetail_internal("%s", one_line(PQerrorMessage(connection_)))));
+             errdetail_internal("%s", connection_error(connection_))));
   const char *detail = text_of(PG_DIAG_MESSAGE_DETAIL);
   const char *hint = text_of(PG_DIAG_MESSAGE_HINT);
   ereport(ERROR,
@@ -491,18 +336,11 @@ RemoteDestination *make_remote(const char *name) {
                                     scratch);
 }
 
-const char *connect(RemoteDestination *destination, const char *config, const char *secret,
-                    Oid owner) {
-  auto *address = make_in<Address>(CurrentMemoryContext);
-  guard([&] { address->read(config, secret); });
-  return destination->connect(address, owner);
-}
-
 }  // namespace
 
 Destination *open_remote(const char *name, const char *config, const char *secret, Oid owner) {
   RemoteDestination *destination = make_remote(name);
-  if (const char *failure = connect(destination, config, secret, owner))
+  if (const char *failure = destination->connect(config, secret, owner))
     ereport(ERROR, (errcode(ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION),
                     errmsg("could not connect to %s", destination->label()),
                     errdetail_internal("%s", failure)));
@@ -511,7 +349,7 @@ Destination *open_remote(const char *name, const char *config, const char *secre
 
 char *remote_failure(const char *name, const char *config, const char *secret, Oid owner) {
   RemoteDestination *destination = make_remote(name);
-  if (const char *failure = connect(destination, config, secret, owner)) return pstrdup(failure);
+  if (const char *failure = destination->connect(config, secret, owner)) return pstrdup(failure);
   const char *schema = guarded_text([&] { return Json::parse(config).value("schema", "public"); });
   if (!destination->run(
           "SELECT coalesce((SELECT pg_catalog.has_schema_privilege(oid, 'CREATE')"

@@ -68,7 +68,8 @@ void lock_records(Destination *destination, const Sync *const *syncs, int count,
       format(
           R"(SELECT k.number, s.table_name, s.source, (extract(epoch FROM s.adopted_at) * 1000000)::bigint,
   s.timeline, s.run_id, (extract(epoch FROM s.started_at) * 1000000)::bigint,
-  (extract(epoch FROM s.emitted_at) * 1000000)::bigint, s.counts ->> 'read', s.counts ->> 'inserted',
+  (extract(epoch FROM s.emitted_at) * 1000000)::bigint,
+  (extract(epoch FROM s.watermark) * 1000000)::bigint, s.counts ->> 'read', s.counts ->> 'inserted',
   s.counts ->> 'updated', s.counts ->> 'unchanged', s.counts ->> 'deleted', s.counts ->> 'rejected',
   s.counts ->> 'rows_stored'
 FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[]),
@@ -87,7 +88,10 @@ FOR NO KEY UPDATE OF s)",
       const char *text = destination->field(row, column);
       return text == nullptr ? int64{0} : static_cast<int64>(strtoll(text, nullptr, 10));
     };
-    const auto time = [&](int column) { return time_of_ms(0) + number(column); };
+    const auto time = [&](int column) {
+      return destination->field(row, column) == nullptr ? DT_NOBEGIN
+                                                        : time_of_ms(0) + number(column);
+    };
     auto *record = static_cast<SyncRecord *>(palloc(sizeof(SyncRecord)));
     *record = {pstrdup(destination->field(row, 1)),
                pstrdup(destination->field(row, 2)),
@@ -95,13 +99,14 @@ FOR NO KEY UPDATE OF s)",
                number(5),
                time(6),
                time(7),
-               number(8),
+               time(8),
                number(9),
                number(10),
                number(11),
                number(12),
                number(13),
-               number(14) != 0};
+               number(14),
+               number(15) != 0};
     records[number(0) - 1] = record;
   }
 }
@@ -109,6 +114,10 @@ FOR NO KEY UPDATE OF s)",
 bool is_of_run(const SyncRecord *record, const Run *run) {
   return record != nullptr && strcmp(record->source, source_of_here()) == 0 &&
          record->run_id == run->id && record->started_at == run->started_at;
+}
+
+bool is_of_fetch(const SyncRecord *record, const Sync *sync, const Run *run) {
+  return is_of_run(record, run) && record->watermark == watermark_after(sync, run);
 }
 
 void take_over(const SyncRecord *record, Run *run) {

@@ -23,6 +23,7 @@ struct SyncRecord {
   int64 run_id;
   TimestampTz started_at;  // with it a run's id is the same on no other server
   TimestampTz emitted_at;
+  TimestampTz watermark;  // DT_NOBEGIN: none
   int64 records_read, inserted, updated, unchanged, deleted, rejected;
   bool rows_stored;
 };
@@ -37,6 +38,9 @@ void lock_records(Destination *destination, const Sync *const *syncs, int count,
 /// Whether it is of this very run, which was committed there though this server did not live to
 /// note it.
 bool is_of_run(const SyncRecord *record, const Run *run);
+/// Whether what was committed there of it is what is fetched: not so when this server lost the end
+/// of the fetch, too, and fetched it again.
+bool is_of_fetch(const SyncRecord *record, const Sync *sync, const Run *run);
 /// Gives that run the emitted_at, the counts and rows_stored that it had.
 void take_over(const SyncRecord *record, Run *run);
 

@@ -95,6 +95,26 @@ is(query("select status || ' ' || records_updated from supaglue.wait_for_sync($s
 is(there('select max(_supaglue_emitted_at) from "salesforce_Contact"'), $emitted, 'and nothing is written again');
 is(query("select emitted_at from supaglue.sync_runs order by id desc limit 1"), $emitted, 'the record tells the rows\' emitted_at');
 
+# --- A connection is kept for the next run, for a few seconds ----------------------------------------------------------
+sub connected { return there("select coalesce(string_agg(pid::text, ' '), '') from pg_stat_activity where application_name = 'supaglue'") }
+sub run_again
+{
+	$simulator->control('update', { org => 'acme', object => 'Contact', where => 'LastName != null', set => { Title => $_[0] } });
+	query("select supaglue.trigger_sync($sync)");
+	return query("select status || ' ' || records_updated from supaglue.wait_for_sync($sync)");
+}
+$node->append_conf('postgresql.conf', 'supaglue.merge_workers = 1');
+$node->restart;
+is(run_again('Kept'), 'SUCCESS 30', 'a run');
+my $pid = connected();
+like($pid, qr/^\d+$/, 'leaves its connection');
+is(run_again('Taken'), 'SUCCESS 30', 'the next run');
+is(connected(), $pid, 'takes it');
+there("select pg_terminate_backend($pid, 10000)");
+is(run_again('Anew'), 'SUCCESS 30', 'one that was closed there is no more');
+isnt(connected(), $pid, 'and another is made');
+wait_until(sub { connected() eq '' }, 'in the end none is left');
+
 unlike(slurp_file($node->logfile), qr/password file/, 'libpq has nothing to say to the log');
 $node->stop;
 $remote->stop;

@@ -67,17 +67,18 @@ sub waits
 	agrees($node, $what);
 	return;
 }
+# Sessions that there are stay as they are, and a merger keeps one for a while.
+my $anew = "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = 'loader'";
 waits('full', sub { there(q{create function no_space() returns trigger language plpgsql as $$ begin raise disk_full using message = 'no space left'; end $$;
 	create trigger no_space before update on lake."salesforce_Contact" for each row execute function no_space()}) },
 	sub { there('drop function no_space() cascade') }, qr/^destination: no space left/);
-waits('out of connections', sub { there('alter role loader connection limit 0') }, sub { there('alter role loader connection limit -1') },
+waits('out of connections', sub { there("alter role loader connection limit 0; $anew") }, sub { there('alter role loader connection limit -1') },
 	qr/^destination: could not connect to destination "destination": .*too many connections/);
 waits('locked', sub {
 		there(q{create function busy() returns trigger language plpgsql as $$ begin raise lock_not_available using message = 'busy'; end $$;
 			create trigger busy before update on lake."salesforce_Contact" for each row execute function busy()}) },
 	sub { there('drop function busy() cascade') }, qr/^destination: busy/);
-# As a managed server is whose disk is nearly full. Sessions that there are stay as they are.
-my $anew = "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = 'loader'";
+# As a managed server is whose disk is nearly full.
 waits('read-only', sub { there("alter role loader set default_transaction_read_only = on; $anew") },
 	sub { there("alter role loader reset default_transaction_read_only; $anew") }, qr/^destination: cannot execute .* in a read-only transaction/);
 
