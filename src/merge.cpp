@@ -51,15 +51,17 @@ struct Merge {
 
 namespace {
 
-/// The field of the result is the id of one of them.
+const char *any_row_statement(const char *table) {
+  return format(
+      "SELECT t.id FROM %s AS t WHERE t._supaglue_application_id = $1::text"
+      " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name = $3::text LIMIT 1",
+      table);
+}
+
 bool holds_rows(Destination *destination, const Sync *sync, const char *table) {
-  return destination->execute(
-             format("SELECT t.id FROM %s AS t WHERE t._supaglue_application_id = $1::text"
-                    " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name = "
-                    "$3::text LIMIT 1",
-                    table),
-             {value_of(sync->application_id), value_of(sync->customer_id),
-              value_of(sync->provider_name)}) > 0;
+  return destination->execute(any_row_statement(table),
+                              {value_of(sync->application_id), value_of(sync->customer_id),
+                               value_of(sync->provider_name)}) > 0;
 }
 
 /// Whether the rows that earlier runs wrote are still there: one of them stands for all, so that a
@@ -90,6 +92,23 @@ bool are_new(Merge *merge, const Record *const *records, int count) {
     if (records[count - 1]->id > *merge->last_id) *merge->last_id = records[count - 1]->id;
     return beyond;
   });
+}
+
+void note_rows_stored(void *of, uint64 rows) {
+  const auto *merge = static_cast<Merge *>(of);
+  merge->run->rows_stored = rows > 0;
+  // All that there is, this run has written.
+  if (rows > 0 && merge->was_empty)
+    merge->run->witness = MemoryContextStrdup(merge->context, merge->destination->field(0, 0));
+}
+
+/// Whether there are rows after the run, which takes none away; without waiting for the answer.
+void ask_for_rows_stored(Merge *merge) {
+  const Sync *sync = merge->sync;
+  merge->destination->send(
+      any_row_statement(table_of(sync)),
+      {value_of(sync->application_id), value_of(sync->customer_id), value_of(sync->provider_name)},
+      note_rows_stored, merge);
 }
 
 /// Counts what was plainly inserted of the versions that count as unchanged.
@@ -394,6 +413,7 @@ void merge_page(Merge *merge, const Page *page) {
 
 bool finish_merge(Merge *merge) {
   Run *run = merge->run;
+  ask_for_rows_stored(merge);
   merge->destination->take_sent();
   project(merge);
   check_rejects(run);
@@ -404,10 +424,6 @@ bool finish_merge(Merge *merge) {
                      run->held, run->held_of));
   const AbsentMarking marking = marking_of(merge);
   if (run->confirms) mark_held(&marking);
-  run->rows_stored = holds_rows(merge->destination, merge->sync, table_of(merge->sync));
-  // All that there is, this run has written.
-  if (run->rows_stored && merge->was_empty)
-    run->witness = MemoryContextStrdup(merge->context, merge->destination->field(0, 0));
   if (merge->replaced_characters > 0)
     warn(run, format(INT64_FORMAT " characters that no text can hold were replaced by U+FFFD",
                      merge->replaced_characters));
