@@ -47,12 +47,14 @@ Sync *take_sync(int64 id) {
 /// Opens the merge before anything is read, because what it finds decides what must be read.
 Merge *open_merge(Destination *destination, Sync *sync, Run *run) {
   place_sync(destination, sync, sync->metadata);
+  bool holds;
+  ask_what_is_stored(destination, sync, run, &holds);
   const bool is_recent = heed_record(destination, lock_record(destination, sync), sync, run);
-  if (Merge *merge = is_recent ? begin_merge(destination, sync, run) : nullptr) return merge;
+  if (Merge *merge = is_recent ? begin_merge(destination, sync, run, holds) : nullptr) return merge;
   run->full = true;
   run->since = DT_NOBEGIN;
   warn(run, "the table had lost the rows of earlier runs, so everything was read again");
-  return begin_merge(destination, sync, run);
+  return begin_merge(destination, sync, run, holds);
 }
 
 /// What the source has told of the object, before its first page is merged.
@@ -121,8 +123,10 @@ Datum run_row(int64 run_id) {
 /// Opens the merge of a run that works on the stored rows only.
 Merge *open_merge_of_stored(Destination *destination, Sync *sync, Run *run) {
   place_sync(destination, sync, sync->metadata);
+  bool holds;
+  ask_what_is_stored(destination, sync, run, &holds);
   const bool is_recent = heed_record(destination, lock_record(destination, sync), sync, run);
-  Merge *merge = is_recent ? begin_merge(destination, sync, run) : nullptr;
+  Merge *merge = is_recent ? begin_merge(destination, sync, run, holds) : nullptr;
   if (merge == nullptr)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("the table of sync " INT64_FORMAT " has lost its rows", sync->id),

@@ -58,27 +58,6 @@ const char *any_row_statement(const char *table) {
       table);
 }
 
-bool holds_rows(Destination *destination, const Sync *sync, const char *table) {
-  return destination->execute(any_row_statement(table),
-                              {value_of(sync->application_id), value_of(sync->customer_id),
-                               value_of(sync->provider_name)}) > 0;
-}
-
-/// Whether the rows that earlier runs wrote are still there: one of them stands for all, so that a
-/// table which somebody emptied, or restored from before that run, costs one probe to find out.
-bool holds_what_was_written(Destination *destination, const Sync *sync, const char *table) {
-  if (sync->witness == nullptr) return holds_rows(destination, sync, table);
-  return destination->execute(
-             format("SELECT 1 FROM %s AS t WHERE t._supaglue_application_id = $1::text"
-                    " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name ="
-                    " $3::text AND t.id = $4::text AND t._supaglue_emitted_at >= "
-                    "$5::text::timestamptz",
-                    table),
-             {value_of(sync->application_id), value_of(sync->customer_id),
-              value_of(sync->provider_name), value_of(sync->witness),
-              value_of(iso_of_time(sync->witness_at))}) > 0;
-}
-
 const char *table_of(const Sync *sync) {
   return quote_qualified_identifier(sync->schema_name, sync->table_name);
 }
@@ -374,10 +353,29 @@ bool settle(Merge *merge) {
 
 }  // namespace
 
-Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
+void ask_what_is_stored(Destination *destination, const Sync *sync, const Run *run, bool *holds) {
+  *holds = false;
+  if (run->full == sync->rows_stored) return;  // nothing depends on it
+  const auto note = [](void *of, uint64 rows) { *static_cast<bool *>(of) = rows > 0; };
   const char *table = table_of(sync);
-  if (sync->rows_stored && !run->full && !holds_what_was_written(destination, sync, table))
-    return nullptr;
+  const Value application = value_of(sync->application_id);
+  const Value customer = value_of(sync->customer_id);
+  const Value provider = value_of(sync->provider_name);
+  if (run->full || sync->witness == nullptr)
+    destination->send(any_row_statement(table), {application, customer, provider}, note, holds);
+  else  // one row stands for all: it costs a probe to find out that a table was emptied or restored
+    destination->send(
+        format("SELECT 1 FROM %s AS t WHERE t._supaglue_application_id = $1::text"
+               " AND t._supaglue_customer_id = $2::text AND t._supaglue_provider_name = $3::text"
+               " AND t.id = $4::text AND t._supaglue_emitted_at >= $5::text::timestamptz",
+               table),
+        {application, customer, provider, value_of(sync->witness),
+         value_of(iso_of_time(sync->witness_at))},
+        note, holds);
+}
+
+Merge *begin_merge(Destination *destination, const Sync *sync, Run *run, bool holds) {
+  if (sync->rows_stored && !run->full && !holds) return nullptr;
   auto *merge = static_cast<Merge *>(palloc0(sizeof(Merge)));
   merge->destination = destination;
   merge->sync = sync;
@@ -389,7 +387,7 @@ Merge *begin_merge(Destination *destination, const Sync *sync, Run *run) {
   run->emitted_at = emitted_after(sync->emitted_at);
   merge->emitted_at = iso_of_time(run->emitted_at);
   merge->newest = make_in<std::vector<const Record *>>(merge->context);
-  merge->was_empty = run->full && !sync->rows_stored && !holds_rows(destination, sync, table);
+  merge->was_empty = run->full && !sync->rows_stored && !holds;
   merge->all_new = merge->was_empty && !run->keys_only && !has_held(sync->id);
   merge->last_id = make_in<std::string>(merge->context);
   const AbsentMarking marking = marking_of(merge);

@@ -12,12 +12,16 @@ namespace supaglue {
 
 struct Merge;
 
+/// Asks the destination whether it holds what the merge counts on: the rows that earlier runs
+/// wrote, or whether it holds any when nothing is known of them. `holds` is valid, and set, after
+/// the next statement.
+void ask_what_is_stored(Destination *destination, const Sync *sync, const Run *run, bool *holds);
 /// Opens a run's merge in the destination's current transaction; chooses run->emitted_at and sets
 /// the counts of records to zero: the merge counts what it is given. Returns null when the table
 /// lost the rows that the last run left and the run is not full: it must be read in full. The table
 /// is there already (ensure_table(), in a transaction of its own for workers). The merge lives in
 /// the current memory context.
-Merge *begin_merge(Destination *destination, const Sync *sync, Run *run);
+Merge *begin_merge(Destination *destination, const Sync *sync, Run *run, bool holds);
 /// Merges a page and adds to the run's counts, records_read and rejected too; the
 /// unusable records go to our own table of rejects.
 void merge_page(Merge *merge, const Page *page);

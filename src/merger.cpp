@@ -167,13 +167,15 @@ void merge_run(Merging *merging) {
   Destination *destination = merging->destination;
   if (!merging->has_begun) destination->begin();
   Merge *merge = nullptr;
+  bool holds;
+  ask_what_is_stored(destination, sync, run, &holds);
   const SyncRecord *record = lock_record(destination, sync);
   // A crash may have come between a remote commit and ours: then only our record is missing.
   const bool merged = is_of_fetch(record, sync, run);
   if (merged)
     take_over_merged(record, sync, run);
   else if (heed_record(destination, record, sync, run))
-    merge = begin_merge(destination, sync, run);
+    merge = begin_merge(destination, sync, run, holds);
   if (merge != nullptr) {
     merge_pages(merging, merge, run, sync, &fetched);
     merging->robbed = !finish_merge(merge);
