@@ -48,12 +48,9 @@ def keep_pages(admin, provider):
         writer = csv.writer(file)
         for page in provider.pages(OBJECT):
             admin.run("insert into bench.pages values (%s)", page.decode())
-            for record in json.loads(page)["records"]:
-                del record["attributes"]
-                text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
-                size += len(text.encode())
-                writer.writerow(["default", "acme", "salesforce", record["Id"], "2026-01-01T00:00:00Z",
-                                 record["IsDeleted"], text, record["SystemModstamp"]])
+            for row in world.finished_rows(page):
+                size += len(row[6].encode())
+                writer.writerow(row)
     os.chmod(path, 0o644)
     return path, size
 

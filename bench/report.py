@@ -21,6 +21,7 @@ NAMES = {
     "workers 1 % changed": "workers, full refresh, 1 % changed",
     "workers incremental": "workers, incremental, 1 % changed",
     "here": "this database", "near": "another server, without delay", "far": "another server, delayed",
+    "far copy": "COPY of the finished rows into another server, delayed",
 }
 PARTS = ("backend", "fetcher", "merger", "node")  # whose work counts; the provider's is not ours
 
@@ -125,12 +126,16 @@ def memory_part(documents):
 
 
 def remote_part(document):
-    runs = document["runs"]
-    lines = [[NAMES[name], f"{median(of_case, wall):.2f}", f"{1 / times(runs['here'], of_case, wall):.2f}"]
+    runs, small = document["runs"], document["small"]
+    lines = [[NAMES[name], f"{median(of_case, wall):.2f}", f"{1 / times(runs['here'], of_case, wall):.2f}",
+              f"{median(of_case, lambda r: r['cpu']['server']) / document['rows'] * 1e6:.1f}"]
              for name, of_case in runs.items()]
-    return (f"## A destination in another server\n\nThe first sync of {document['rows']:,} records through the workers; far is a "
-            f"way of {document['latency_ms']} ms there and back. {place(document)}\n\n"
-            + table(["destination", "s", "times as long as here"], lines))
+    return (f"## A destination in another server\n\nThe first sync of {document['rows']:,} records through the workers; delayed is a "
+            f"way of {document['latency_ms']} ms there and back. That server must parse every record by its own jsonb_in(), which takes "
+            f"most of its CPU. {place(document)}\n\n"
+            + table(["destination", "s", "times as long as here", "that server's CPU s per million rows"], lines)
+            + f"\n* {document['small_syncs']} syncs of few rows there, delayed, one merger: {small['first']:.0f} first syncs a second; "
+            f"with nothing new {statistics.median(small['nothing new']):.0f} a second.\n")
 
 
 def scheduler_part(document):

@@ -118,6 +118,15 @@ class Provider:
             pass
 
 
+def finished_rows(page):
+    """The rows of a page as any program would write them to a table like ours."""
+    for record in json.loads(page)["records"]:
+        del record["attributes"]
+        text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+        yield ["default", "acme", "salesforce", record["Id"], "2026-01-01T00:00:00Z", record["IsDeleted"], text,
+               record["SystemModstamp"]]
+
+
 def control(name, document):
     request = http.client.HTTPConnection(SIMULATOR.removeprefix("http://"))
     request.request("POST", f"/control/{name}", json.dumps(document), {"Content-Type": "application/json"})
