@@ -111,14 +111,16 @@ bool find_quiet_place(QuietPlace *place) {
 }
 
 int lock_quiet(const QuietPlace *place, QuietRun *runs, int most) {
+  // While another server is waited for, whoever steers a sync shall not wait.
+  const char *locks_syncs = place->destination_id == 0 ? " FOR NO KEY UPDATE OF s SKIP LOCKED" : "";
   const auto found = static_cast<int>(
-      sql("SELECT r.id, false, r.reason, r.started_at, r.since, r.provider_time, 0::bigint,"
-          " r.requests, r.bytes_received, coalesce(r.provider_count, -1), NULL::text, false,"
-          " NULL::timestamptz, r.sync_id, r.merge_attempts" FROM_QUIET
-          " AND CASE WHEN $2 = 0 THEN NOT d.config ? 'host'"
-          "     ELSE d.id = $2 AND c.owner = $3::oid END"
-          " ORDER BY r.fetched_at LIMIT $1"
-          " FOR UPDATE OF r SKIP LOCKED FOR NO KEY UPDATE OF s SKIP LOCKED",
+      sql(format("SELECT r.id, false, r.reason, r.started_at, r.since, r.provider_time, 0::bigint,"
+                 " r.requests, r.bytes_received, coalesce(r.provider_count, -1), NULL::text, false,"
+                 " NULL::timestamptz, r.sync_id, r.merge_attempts" FROM_QUIET
+                 " AND CASE WHEN $2 = 0 THEN NOT d.config ? 'host'"
+                 "     ELSE d.id = $2 AND c.owner = $3::oid END"
+                 " ORDER BY r.fetched_at LIMIT $1 FOR UPDATE OF r SKIP LOCKED%s",
+                 locks_syncs),
           {int_arg(most), int_arg(place->destination_id), int_arg(place->owner)}));
   for (int i = 0; i < found; ++i) {
     const auto row = static_cast<uint64>(i);

@@ -46,9 +46,10 @@ struct QuietPlace {
 };
 /// The remote destination whose quiet runs wait longest; false: none wait for any.
 bool find_quiet_place(QuietPlace *place);
-/// Locks such runs, and their syncs, that nothing but their record is to be written of: incremental
-/// ones of syncs that fare well, whose objects are stamped (so they have a watermark), and whose
-/// table has a witness or no rows. Those that wait longest first; returns how many.
+/// Locks such runs, of this database also their syncs, that nothing but their record is to be
+/// written of: incremental ones of syncs that fare well, whose objects are stamped (so they have a
+/// watermark), and whose table has a witness or no rows. Those that wait longest first; returns how
+/// many.
 int lock_quiet(const QuietPlace *place, QuietRun *runs, int most);
 /// Counts a merge that begins (or one less), in a transaction of its own, so that it stays counted
 /// when the process does not see its end.

@@ -1,6 +1,8 @@
 // pg: runs that found nothing new. See quiet_runs.hpp.
 #include "quiet_runs.hpp"
 
+#include <algorithm>
+
 #include "catalog.hpp"
 #include "columns.hpp"
 #include "destination.hpp"
@@ -44,6 +46,16 @@ void take(const QuietRun *runs, int count, Quiet *quiet) {
 bool share_table(const Sync *a, const Sync *b) {
   return a->owner == b->owner && strcmp(a->schema_name, b->schema_name) == 0 &&
          strcmp(a->table_name, b->table_name) == 0;
+}
+
+Arg run_ids_of(const Quiet *quiet, int count) {
+  return ints_of(count, [&](int i) { return quiet[i].run->id; });
+}
+Arg sync_ids_of(const Quiet *quiet, int count) {
+  return ints_of(count, [&](int i) { return quiet[i].sync->id; });
+}
+Arg emitted_of(const Quiet *quiet, int count) {
+  return times_of(count, [&](int i) { return quiet[i].run->emitted_at; });
 }
 
 /// The syncs whose rows are to be looked for in one table.
@@ -154,6 +166,21 @@ void check_records(Destination *there, Quiet *quiet, int count) {
       quiet[i].sync = nullptr;
 }
 
+/// Locks their syncs; whoever has one keeps its run waiting: it goes on alone then, as one that is
+/// committed there.
+int keep_free(Quiet *quiet, int count) {
+  const auto free =
+      static_cast<int>(sql("SELECT id FROM supaglue_internal.syncs WHERE id = ANY ($1) ORDER BY id"
+                           " FOR NO KEY UPDATE SKIP LOCKED",
+                           {sync_ids_of(quiet, count)}));
+  int64 ids[kMost];
+  for (int i = 0; i < free; ++i) ids[i] = int_at(static_cast<uint64>(i), 1);
+  int kept = 0;
+  for (int i = 0; i < count; ++i)
+    if (std::binary_search(ids, ids + free, quiet[i].sync->id)) quiet[kept++] = quiet[i];
+  return kept;
+}
+
 /// Ends the runs at their remote destination; returns how many are left of them, to be ended here.
 int commit_there(const QuietPlace *place, Quiet *quiet, int found) {
   Destination *there = open_destination(place->destination_id, place->owner);
@@ -172,16 +199,6 @@ int commit_there(const QuietPlace *place, Quiet *quiet, int found) {
   write_records(there, syncs, runs, count);
   there->commit();
   return count;
-}
-
-Arg run_ids_of(const Quiet *quiet, int count) {
-  return ints_of(count, [&](int i) { return quiet[i].run->id; });
-}
-Arg sync_ids_of(const Quiet *quiet, int count) {
-  return ints_of(count, [&](int i) { return quiet[i].sync->id; });
-}
-Arg emitted_of(const Quiet *quiet, int count) {
-  return times_of(count, [&](int i) { return quiet[i].run->emitted_at; });
 }
 
 void log_runs(const Quiet *quiet, int count, TimestampTz finished_at) {
@@ -304,6 +321,7 @@ QuietEnd end_quiet_runs_there() {
   int count = 0;
   const ErrorData *error = attempt([&] { count = commit_there(&place, quiet, found); });
   if (error == nullptr) {
+    if (count > 0) count = keep_free(quiet, count);
     if (count > 0) end_here(quiet, count);
     return {count, found - count, look};
   }

@@ -79,7 +79,7 @@ const char *RemoteDestination::connect(const char *config, const char *secret, O
   place_ = place_of(config, secret, owner);
   connection_ = take_kept_connection(place_);
   if (connection_ != nullptr) return nullptr;
-  return connect_to_server(&connection_, config, secret, owner);
+  return connect_to_server(&connection_, place_, config, secret, owner);
 }
 
 void append_int(StringInfo to, int value) {

@@ -23,6 +23,8 @@ constexpr const char *kNoFile = "/dev/null/none";
 constexpr int kMostKept = 4;
 // Below what any network between us forgets an idle connection after.
 constexpr int kKeptMs = 10'000;
+// A server that does not answer is left alone for so many times as long as that was waited for.
+constexpr int kAwayTimes = 5;
 
 /// Where to connect to; for guard bodies.
 struct Address {
@@ -179,6 +181,30 @@ void close_kept(Kept *one) {
   *one = {};
 }
 
+/// Servers that could not be connected to of late.
+struct Away {
+  char *place, *failure;  // libc's
+  TimestampTz until;      // not before is it tried again
+};
+Away away[kMostKept];
+
+const char *known_failure(const char *place) {
+  const TimestampTz now = GetCurrentTimestamp();
+  for (const Away &one : away)
+    if (now < one.until && strcmp(one.place, place) == 0) return pstrdup(one.failure);
+  return nullptr;
+}
+
+void note_away(const char *place, const char *failure, TimestampTz took) {
+  Away *oldest = away;
+  for (Away &one : away)
+    if (one.until < oldest->until) oldest = &one;
+  free(oldest->place);
+  free(oldest->failure);
+  *oldest = {strdup(place), strdup(failure), GetCurrentTimestamp() + kAwayTimes * took};
+  if (oldest->place == nullptr || oldest->failure == nullptr) oldest->until = 0;
+}
+
 }  // namespace
 
 char *place_of(const char *config, const char *secret, Oid owner) {
@@ -186,11 +212,15 @@ char *place_of(const char *config, const char *secret, Oid owner) {
                 secret == nullptr ? "" : secret);
 }
 
-const char *connect_to_server(PGconn **connection, const char *config, const char *secret,
-                              Oid owner) {
+const char *connect_to_server(PGconn **connection, const char *place, const char *config,
+                              const char *secret, Oid owner) {
+  const TimestampTz start = GetCurrentTimestamp();
+  if (const char *failure = known_failure(place)) return failure;
   auto *address = make_in<Address>(CurrentMemoryContext);
   guard([&] { address->read(config, secret); });
-  return connect_to(connection, address, owner);
+  const char *failure = connect_to(connection, address, owner);
+  if (keeps && failure != nullptr) note_away(place, failure, GetCurrentTimestamp() - start);
+  return failure;
 }
 
 bool wait_for_server(PGconn *connection, int events, TimestampTz until) {

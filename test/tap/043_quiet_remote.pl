@@ -14,6 +14,8 @@ $remote->init;
 $remote->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'");
 $remote->start;
 my $node = new_node('node');
+$node->append_conf('postgresql.conf', 'supaglue.merge_workers = 2');  # one may have to wait
+$node->reload;
 my $simulator = new_simulator('--records', 'Contact=5,Lead=5,Account=0');
 my $customers = 10;
 my $all = 3 * $customers;
@@ -85,6 +87,23 @@ wait_until(sub { query("select count(*) ${\ runs()}") eq $all }, 'our records fo
 is((here_and_there())[1], (here_and_there())[0], 'they are those of the runs');
 my %after = map { $_ => 1 } split /\n/, there($committed);
 is(join(' ', grep { !$after{$_} } @before), $before[0], 'what was committed there is not committed again, but what was fetched again is');
+
+# --- Somebody steers a sync meanwhile, whose row he has -----------------------------------------------------------------------------
+$first = last_run();
+$holder = hold_log();
+my $steerer = $node->background_psql('postgres');
+$steerer->query_safe("begin; select from supaglue_internal.syncs where id = supaglue.sync_id('c7', 'salesforce', 'Contact') for no key update");
+$holder->query_safe('commit');
+$holder->quit;
+wait_until(sub { query("select count(*) ${\ runs()}") eq $all - 1 }, 'all others end');
+wait_until(sub { there(q{select run_id from _supaglue_syncs where customer_id = 'c7' and object = 'Contact'})
+	eq query("select coalesce(max(id), 0) from supaglue_internal.runs") }, 'its own is committed there');
+my $emitted = there(q{select emitted_at from _supaglue_syncs where customer_id = 'c7' and object = 'Contact'});
+$steerer->query_safe('rollback');
+$steerer->quit;
+all_idle();
+is((here_and_there())[1], (here_and_there())[0], 'and then here');
+is(there(q{select emitted_at from _supaglue_syncs where customer_id = 'c7' and object = 'Contact'}), $emitted, 'as it was');
 
 # --- A server that is away ----------------------------------------------------------------------------------------
 $first = last_run();
