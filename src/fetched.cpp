@@ -87,7 +87,8 @@ char *plan_of_run(int64 run_id) {
   return text_at(0, 1);
 }
 
-// Remote ones may have been tried before: their destination was away.
+// Remote ones may have been tried before, when their destination was away; after a day each is on
+// its own.
 #define FROM_QUIET                                                                         \
   " FROM supaglue_internal.runs r JOIN supaglue_internal.syncs s ON s.id = r.sync_id"      \
   " JOIN supaglue_internal.objects o ON o.id = s.object_id"                                \
@@ -97,7 +98,8 @@ char *plan_of_run(int64 run_id) {
   " AND r.reason NOT IN ('mapping', 'sweep') AND r.records_read = 0 AND r.pages = 0"       \
   " AND r.metadata IS NULL AND r.until IS NULL AND r.restarts = 0 AND r.merge_strikes = 0" \
   " AND CASE WHEN d.config ? 'host'"                                                       \
-  "     THEN r.not_before IS NULL OR r.not_before <= pg_catalog.clock_timestamp()"         \
+  "     THEN coalesce(r.not_before, r.started_at) <= pg_catalog.clock_timestamp()"         \
+  "       AND r.started_at > pg_catalog.now() - '1 day'::interval"                         \
   "     ELSE r.not_before IS NULL AND r.merge_attempts = 0 END"                            \
   " AND s.phase <> 'created' AND s.next_reason IS NULL AND s.consecutive_failures = 0"     \
   " AND (s.witness IS NOT NULL OR NOT s.rows_stored) AND s.watermark IS NOT NULL"

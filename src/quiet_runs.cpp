@@ -166,13 +166,14 @@ void check_records(Destination *there, Quiet *quiet, int count) {
       quiet[i].sync = nullptr;
 }
 
-/// Locks their syncs; whoever has one keeps its run waiting: it goes on alone then, as one that is
-/// committed there.
+/// Locks their syncs. Where somebody has one, or has changed what is to come of it, the run goes on
+/// alone, as one that is committed there.
 int keep_free(Quiet *quiet, int count) {
-  const auto free =
-      static_cast<int>(sql("SELECT id FROM supaglue_internal.syncs WHERE id = ANY ($1) ORDER BY id"
-                           " FOR NO KEY UPDATE SKIP LOCKED",
-                           {sync_ids_of(quiet, count)}));
+  const auto free = static_cast<int>(
+      sql("SELECT id FROM supaglue_internal.syncs"
+          " WHERE id = ANY ($1) AND phase <> 'created' AND next_reason IS NULL ORDER BY id"
+          " FOR NO KEY UPDATE SKIP LOCKED",
+          {sync_ids_of(quiet, count)}));
   int64 ids[kMost];
   for (int i = 0; i < free; ++i) ids[i] = int_at(static_cast<uint64>(i), 1);
   int kept = 0;
