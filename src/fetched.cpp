@@ -105,8 +105,9 @@ char *plan_of_run(int64 run_id) {
   " AND (s.witness IS NOT NULL OR NOT s.rows_stored) AND s.watermark IS NOT NULL"
 
 bool find_quiet_place(QuietPlace *place) {
-  if (sql("SELECT d.id, c.owner" FROM_QUIET
-          " AND d.config ? 'host' ORDER BY r.fetched_at LIMIT 1") == 0)
+  if (sql("SELECT d.id, c.owner" FROM_QUIET " AND d.config ? 'host'"
+          " AND EXISTS (SELECT FROM supaglue_internal.destinations WHERE config ? 'host')"
+          " ORDER BY r.fetched_at LIMIT 1") == 0)
     return false;
   *place = {int_at(0, 1), static_cast<Oid>(int_at(0, 2))};
   return true;

@@ -53,10 +53,11 @@ void end_quiet(MergeQueue *queue) {
   if (outcome.done() && GetCurrentTimestamp() >= queue->there_from) {
     const Outcome outcome_there = work([&] { there = end_quiet_runs_there(); });
     stop_stopwatch();
+    queue->there_from = there.more ? 0 : good_until(there.look);
     if (outcome_there.error != nullptr || there.left > 0)
       queue->there_from = GetCurrentTimestamp() + kFailedMs * 1000;
   }
-  queue->together_from = good_until(here.look + there.look);
+  queue->together_from = here.more ? 0 : good_until(here.look);
   if (outcome.error != nullptr || here.left > 0)
     queue->alone_until = GetCurrentTimestamp() + kFailedMs * 1000;
   note_left(queue);

@@ -302,12 +302,12 @@ QuietEnd end_quiet_runs() {
   QuietRun runs[kMost];
   const int found = lock_quiet(&here, runs, kMost);
   const TimestampTz look = GetCurrentTimestamp() - start;
-  if (found == 0) return {0, 0, look};
+  if (found == 0) return {0, 0, look, false};
   take(runs, found, quiet);
   check_tables(nullptr, quiet, found);
   const int count = keep_good(quiet, found);
   if (count > 0) end_here(quiet, count);
-  return {count, found - count, look};
+  return {count, found - count, look, found == kMost};
 }
 
 QuietEnd end_quiet_runs_there() {
@@ -317,20 +317,20 @@ QuietEnd end_quiet_runs_there() {
   QuietRun runs[kMost];
   const int found = find_quiet_place(&place) ? lock_quiet(&place, runs, kMost) : 0;
   const TimestampTz look = GetCurrentTimestamp() - start;
-  if (found == 0) return {0, 0, look};
+  if (found == 0) return {0, 0, look, false};
   take(runs, found, quiet);
   int count = 0;
   const ErrorData *error = attempt([&] { count = commit_there(&place, quiet, found); });
   if (error == nullptr) {
     if (count > 0) count = keep_free(quiet, count);
     if (count > 0) end_here(quiet, count);
-    return {count, found - count, look};
+    return {count, found - count, look, found == kMost};
   }
   stop_stopwatch();
   if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION)
-    return {0, found, look};
+    return {0, found, look, found == kMost};
   postpone(runs, found, error);
-  return {found, 0, look};
+  return {found, 0, look, found == kMost};
 }
 
 }  // namespace supaglue

@@ -11,6 +11,7 @@ struct QuietEnd {
   int ended;
   int left;          // to be merged one by one
   TimestampTz look;  // how long it took to find them (us)
+  bool more;         // there may be others, for which there was no room
 };
 
 /// Ends such runs to this database in the caller's transaction, some at a time. Those whose table
