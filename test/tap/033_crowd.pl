@@ -78,14 +78,14 @@ wait_until(sub { query("select count(*) from supaglue.syncs where last_success_a
 diag(sprintf '%d connections: made in %.1f s, %d syncs in %.1f s', $crowd, $made - $start, 2 * $crowd, time - $made);
 is(query('select count(*), count(distinct _supaglue_customer_id) from supaglue_data."salesforce_Lead"', 'other'), 3 * ($crowd + 1) . '|' . ($crowd + 1), 'every row of a crowd');
 is(query('select count(*) from supaglue_data."salesforce_Contact"'), '3', 'and none in the wrong database');
-is(query("select count(*) from supaglue.sync_runs where status <> 'SUCCESS'", 'other'), '0', 'each at its first run');
+# Of so many, some come due by their period meanwhile.
+is(query("select count(*) from supaglue.sync_runs where status not in ('SUCCESS', 'IN_PROGRESS')", 'other'), '0', 'each at its first run');
 my $last = query('select max(id) from supaglue.sync_runs', 'other');
 $simulator->control('reset_counters');
 $node->restart;
 query('select supaglue.trigger_sync(id) from supaglue.syncs', 'other');
 wait_until(sub { query("select count(*) from supaglue.syncs where state <> 'idle'", 'other') eq '0' }, 'all are synced again');
 my $counters = $simulator->counters;
-# Of so many, some come due by their period meanwhile.
 my $runs = query("select count(*) from supaglue.sync_runs where id > $last", 'other');
 cmp_ok($runs, '>=', 2 * ($crowd + 1), 'each again');
 is("$counters->{query} $counters->{token}", "$runs 0", 'with a request each');
