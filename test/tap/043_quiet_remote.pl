@@ -61,8 +61,8 @@ $holder->quit;
 all_idle();
 is(query("select count(*), count(distinct sync_id), min(strategy), max(status), sum(records_read) ${\ runs()}"),
 	"$all|$all|incremental|SUCCESS|0", 'each run stands in the log');
-cmp_ok(query("select count(distinct xmin::text) ${\ runs()}"), '<=', 3, 'all were written by very few transactions');
-cmp_ok(there('select count(distinct committed_at) from _supaglue_syncs'), '<=', 3, 'and there, too');
+cmp_ok(query("select count(distinct xmin::text) ${\ runs()}"), '<=', $all / 3, 'all were written by few transactions, of two mergers');
+cmp_ok(there('select count(distinct committed_at) from _supaglue_syncs'), '<=', $all / 3, 'and there, too');
 is((here_and_there())[1], (here_and_there())[0], 'the records there are those of the runs');
 is(there("select string_agg(distinct counts::text, ' ' order by counts::text) from _supaglue_syncs where object <> 'Account'"),
 	'{"read": 0, "deleted": 0, "updated": 0, "inserted": 0, "rejected": 0, "unchanged": 0, "rows_stored": 1}', 'with their counts');
