@@ -1,6 +1,7 @@
 // pg: where tables land: this database through SPI, or a remote Postgres through libpq, behind one
 // interface and by the same SQL text; whoever uses it does not know which. Arguments are text and
-// arrays of text, cast in the SQL, and arrays of jsonb, timestamptz and boolean.
+// arrays of text, cast in the SQL, and arrays of jsonb (whose elements the SQL casts: a remote
+// server gets them as text), timestamptz and boolean.
 #pragma once
 
 #include <string_view>
@@ -50,7 +51,8 @@ class Destination {
   /// remote server has the next statement by when it is through with the last.
   virtual void send(const char *statement, std::initializer_list<Value> args,
                     void (*take)(void *, uint64), void *of) = 0;
-  /// Waits until the results of all that was sent are taken, as every call but send() does.
+  /// Waits until the results of all that was sent are taken, as every call that gives a result
+  /// does.
   virtual void take_sent() = 0;
   /// A field of the last result as text; null for NULL. Valid until the next call.
   virtual const char *field(uint64 row, int column) = 0;

@@ -20,7 +20,7 @@ constexpr int kOldestServer = 120000;
 constexpr const char *kSystemCertificates = "/etc/ssl/certs/ca-certificates.crt";
 // Instead of what lies in the home directory of the server's user, which is not for everybody.
 constexpr const char *kNoFile = "/dev/null/none";
-constexpr int kMostKept = 4;
+constexpr int kMostPlaces = 4;  // that are remembered
 // Below what any network between us forgets an idle connection after.
 constexpr int kKeptMs = 10'000;
 // A server that does not answer is left alone for so many times as long as that was waited for.
@@ -172,7 +172,7 @@ struct Kept {
   char *place;         // libc's
   TimestampTz since;
 };
-Kept kept[kMostKept];
+Kept kept[kMostPlaces];
 bool keeps = false;
 
 void close_kept(Kept *one) {
@@ -186,7 +186,7 @@ struct Away {
   char *place, *failure;  // libc's
   TimestampTz until;      // not before is it tried again
 };
-Away away[kMostKept];
+Away away[kMostPlaces];
 
 const char *known_failure(const char *place) {
   const TimestampTz now = GetCurrentTimestamp();
